@@ -1,0 +1,219 @@
+//! One decoded event: what the codec makes of a CloudEvent and the engine decides on.
+//!
+//! Names are `Id`s (hash and text) where the engine may have to remember the text, bare hashes where it only compares
+//! with configured ones. No message text is here. Embedded, inputs are recorded in this form.
+
+use crate::id::Id;
+use crate::policy::{AgentConfig, Policy};
+use crate::wire::{wire_enum, wire_struct, words};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+type Text = Box<str>;
+
+words! {
+    /// Every type of `wire.md` that can come in. `is_command` says whether it may be refused.
+    pub enum EventType {
+        ContactStarted = 1 "contact.started",
+        ContactEnded = 2 "contact.ended",
+        MessageReceived = 3 "message.received",
+        MessageSent = 4 "message.sent",
+        AgentPresence = 5 "agent.presence",
+        ConversationClaim = 6 "conversation.claim",
+        ConversationAssign = 7 "conversation.assign",
+        ConversationResolve = 8 "conversation.resolve",
+        AgentConfigure = 9 "agent.configure",
+        WorkspaceConfigure = 10 "workspace.configure",
+        // Not built yet: answered `unsupported`.
+        MessageStatus = 20 "message.status",
+        MessageEdited = 21 "message.edited",
+        MessageDeleted = 22 "message.deleted",
+        ContactConnected = 23 "contact.connected",
+        CustomerUpdated = 24 "customer.updated",
+        CustomerLinked = 25 "customer.linked",
+        CustomerUnlinked = 26 "customer.unlinked",
+        CustomerErased = 27 "customer.erased",
+        SurveyAnswered = 28 "survey.answered",
+        AgentEngaged = 29 "agent.engaged",
+        AgentDisengaged = 30 "agent.disengaged",
+        SourceHeartbeat = 31 "source.heartbeat",
+        ConversationOpen = 40 "conversation.open",
+        ConversationHandoff = 41 "conversation.handoff",
+        ConversationTransfer = 42 "conversation.transfer",
+        ConversationRelease = 43 "conversation.release",
+        ConversationEscalate = 44 "conversation.escalate",
+        ConversationSnooze = 45 "conversation.snooze",
+        ConversationWake = 46 "conversation.wake",
+        ConversationUpdate = 47 "conversation.update",
+        ConversationClose = 48 "conversation.close",
+        ConversationReopen = 49 "conversation.reopen",
+        ConversationMerge = 50 "conversation.merge",
+        OfferAccept = 51 "offer.accept",
+        OfferDecline = 52 "offer.decline",
+        WrapupComplete = 53 "wrapup.complete",
+        NoteAdd = 54 "note.add",
+        AgentRemove = 55 "agent.remove",
+        AgentDrain = 56 "agent.drain",
+        QueueControl = 57 "queue.control",
+        CalendarExpand = 58 "calendar.expand",
+        CallbackRequest = 59 "callback.request",
+        ParticipantAdd = 60 "participant.add",
+        ParticipantRemove = 61 "participant.remove",
+    }
+}
+
+impl Default for EventType {
+    fn default() -> EventType {
+        EventType::ContactStarted
+    }
+}
+
+impl EventType {
+    /// Commands may be refused, facts never are (routing.md §2).
+    pub const fn is_command(self) -> bool {
+        let n = self as u8;
+        (n >= 6 && n <= 10) || n >= 40
+    }
+}
+
+words! {
+    pub enum ActorKind {
+        Customer = 0 "customer",
+        Agent = 1 "agent",
+        Bot = 2 "bot",
+        Supervisor = 3 "supervisor",
+        System = 4 "system",
+    }
+}
+
+impl Default for ActorKind {
+    fn default() -> ActorKind {
+        ActorKind::System
+    }
+}
+
+words! {
+    /// Set states of presence. `pending_away` is not built yet.
+    pub enum Status {
+        Offline = 0 "offline",
+        Away = 1 "away",
+        Online = 2 "online",
+    }
+}
+
+impl Default for Status {
+    fn default() -> Status {
+        Status::Offline
+    }
+}
+
+words! {
+    /// Whose word a presence is: the agent's own choice, or a device that speaks only for its own source.
+    pub enum By {
+        Agent = 0 "agent",
+        Device = 1 "device",
+    }
+}
+
+impl Default for By {
+    fn default() -> By {
+        By::Agent
+    }
+}
+
+wire_struct! {
+    #[derive(Clone, PartialEq, Eq, Debug, Default)]
+    pub struct Actor {
+        pub kind: ActorKind,
+        /// Kind::Agent where `kind` is agent, else Kind::Customer of the actor's id; the hash is what counts.
+        pub id: Id,
+    }
+}
+
+wire_struct! {
+    #[derive(Clone, PartialEq, Eq, Debug, Default)]
+    pub struct Input {
+        /// CloudEvents `id` and `source`, and Kind::Event's hash of (workspace, source, id): the idempotency key.
+        pub id: Text,
+        pub source: Text,
+        pub key: u128,
+        /// Kind::Source's hash of (workspace, source).
+        pub source_hash: u128,
+        pub workspace: Id,
+        pub event_type: EventType,
+        /// The event's own `time`, ms UTC.
+        pub time: Option<u64>,
+        /// W3C trace context, carried through.
+        pub traceparent: Option<Text>,
+        pub actor: Option<Actor>,
+        pub body: Body,
+    }
+}
+
+wire_struct! {
+    /// A customer's contact: all that can identify, route and rank a conversation.
+    #[derive(Clone, PartialEq, Eq, Debug, Default)]
+    pub struct Contact {
+        /// Kind::Conversation, when the event names one.
+        pub conversation: Option<Id>,
+        /// The id of a new one that the event does not name: `<source>/<id>`, or that text's SHA-256 in hex where it
+        /// passes 256 bytes.
+        pub new_conversation: Id,
+        /// Kind::Thread of (channel, entry, thread) or else Kind::Contact of (channel, entry, customer); none without both.
+        pub identity: Option<u128>,
+        /// The event has a thread.
+        pub threaded: bool,
+        pub customer: Option<Id>,
+        /// Kind::Tier.
+        pub tier: Option<u128>,
+        /// Kind::Language.
+        pub language: Option<u128>,
+        /// Kind::Channel.
+        pub channel: Id,
+        /// Kind::Entry; empty text: none given.
+        pub entry: Id,
+        /// Kind::Attribute hashes of (key, value), at most 64.
+        pub attributes: Vec<u128>,
+        /// Kind::Skill with the level required, at most 64, sorted by hash, no repeats.
+        pub skills: Vec<RequiredSkill>,
+    }
+}
+
+wire_struct! {
+    #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+    pub struct RequiredSkill {
+        pub skill: Id,
+        pub level: u8,
+    }
+}
+
+
+wire_enum! {
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub enum Body {
+        1 => ContactStarted { contact: Contact },
+        2 => ContactEnded { conversation: Option<Id>, identity: Option<u128>, by: ActorKind },
+        3 => MessageReceived {
+            contact: Contact,
+            /// False for reactions, automatic replies, bounces and system messages: they open and reopen nothing.
+            opens: bool,
+        },
+        4 => MessageSent { conversation: Option<Id>, identity: Option<u128> },
+        5 => AgentPresence { agent: Id, status: Status, by: By, session: Option<u128>, sequence: Option<u64> },
+        6 => ConversationClaim { conversation: Id, agent: Id, expected_epoch: Option<u64> },
+        7 => ConversationAssign { conversation: Id, agent: Id, expected_epoch: Option<u64>, reason: Option<Text> },
+        8 => ConversationResolve { conversation: Id, expected_epoch: Option<u64> },
+        9 => AgentConfigure { agent: Id, config: AgentConfig },
+        10 => WorkspaceConfigure { policy: Box<Policy>, expected_version: Option<u64> },
+        /// A type, field or policy key that would need what is not built; `what` names it.
+        11 => Unsupported { what: Text },
+        /// A configuration whose shape is right and whose content is not; `faults` says what, for people.
+        12 => Invalid { faults: Text },
+    }
+}
+
+impl Default for Body {
+    fn default() -> Body {
+        Body::Unsupported { what: "".into() }
+    }
+}
