@@ -1,24 +1,21 @@
 //! What the engine answers: decisions as the engine makes them (numbers), and as a record carries them (with texts).
 //!
-//! A `Decision` is a fixed-size value of slots and times, made inside a step. At the end of the step it is written into
-//! the record's decision section together with the texts its slots stand for, so that any reader (`Told`) can print it
-//! without a state. Rendering JSON is the codec's.
+//! A decision is told once, straight into the record's decision section, together with the texts its slots stand for
+//! (`Telling`), so that any reader (`Told`) can print it without a state. Rendering JSON is the codec's.
 
-use crate::wire::{wire_struct, words};
+use crate::wire::{Wire, begin, end, put_varint, wire_struct, words};
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 
 type Text = Box<str>;
 
-/// "No slot" in a `Decision`.
-pub const NONE: u32 = u32::MAX;
-
 words! {
     /// Types of decisions, without their prefix `strowger.`.
+    #[derive(Default)]
     pub enum DecisionType {
         ConversationOpened = 1 "conversation.opened",
         ConversationQueued = 2 "conversation.queued",
         ConversationAssigned = 3 "conversation.assigned",
-        ConversationUnassigned = 4 "conversation.unassigned",
         ConversationResolved = 5 "conversation.resolved",
         ConversationReopened = 6 "conversation.reopened",
         ConversationClosed = 7 "conversation.closed",
@@ -29,19 +26,16 @@ words! {
         CapacityExceeded = 12 "capacity.exceeded",
         WorkspaceConfigured = 13 "workspace.configured",
         CommandRejected = 14 "command.rejected",
+        #[default]
         EventRecorded = 15 "event.recorded",
-    }
-}
-
-impl Default for DecisionType {
-    fn default() -> DecisionType {
-        DecisionType::EventRecorded
     }
 }
 
 words! {
     /// Why: the published list of reasons and codes of decisions. `None` is left out of JSON.
+    #[derive(Default)]
     pub enum Reason {
+        #[default]
         None = 0 "",
         // conversation.queued
         New = 1 "new",
@@ -61,7 +55,6 @@ words! {
         Abandoned = 32 "abandoned",
         ShortAbandoned = 33 "short_abandoned",
         ReopenWindowPassed = 34 "reopen_window_passed",
-        Reassigned = 35 "reassigned",
         // agent.changed
         Presence = 40 "presence",
         Configured = 41 "configured",
@@ -94,48 +87,33 @@ words! {
         VersionMismatch = 89 "version_mismatch",
         VersionNotAbove = 90 "version_not_above",
         TooMany = 91 "too_many",
-        ConversationInUse = 92 "conversation_in_use",
         /// A message to a conversation that nobody owns yet.
         Waiting = 93 "waiting",
     }
 }
 
-impl Default for Reason {
-    fn default() -> Reason {
-        Reason::None
-    }
-}
-
 words! {
     /// The one outcome of an event: what the idempotency memory keeps and HTTP answers.
+    #[derive(Default)]
     pub enum Outcome {
         Decided = 0 "decided",
+        #[default]
         Recorded = 1 "recorded",
         Ignored = 2 "ignored",
         Rejected = 3 "rejected",
     }
 }
 
-impl Default for Outcome {
-    fn default() -> Outcome {
-        Outcome::Recorded
-    }
-}
-
 words! {
     /// State of an agent as told: derived from presence and load (routing.md §3).
+    #[derive(Default)]
     pub enum AgentState {
+        #[default]
         Offline = 0 "offline",
         Away = 1 "away",
         Available = 2 "available",
         Partly = 3 "partly",
         Full = 4 "full",
-    }
-}
-
-impl Default for AgentState {
-    fn default() -> AgentState {
-        AgentState::Offline
     }
 }
 
@@ -211,5 +189,219 @@ wire_struct! {
         pub state: AgentState,
         pub units_used: u32,
         pub units: u32,
+    }
+}
+
+/// A decision about to be told: the borrowed twin of `Told`, written in its bytes without a copy of any text.
+#[derive(Clone, Copy)]
+pub struct Telling<'a> {
+    pub decision_type: DecisionType,
+    pub time: u64,
+    pub workspace: &'a str,
+    pub cause_source: &'a str,
+    pub cause_id: &'a str,
+    pub traceparent: Option<&'a str>,
+    pub reason: Reason,
+    pub outcome: Outcome,
+    pub sentence: &'a str,
+    pub event_type: &'a str,
+    pub conversation: Option<TellingConversation<'a>>,
+    pub agent: Option<TellingAgent<'a>>,
+    pub first: Option<Position>,
+    pub policy_version: u64,
+}
+
+#[derive(Clone, Copy)]
+pub struct TellingConversation<'a> {
+    pub id: &'a str,
+    pub customer: &'a str,
+    pub epoch: u64,
+    pub owner: &'a str,
+    pub previous_owner: &'a str,
+    pub queue: &'a str,
+    pub entry: &'a str,
+    pub channel: &'a str,
+    pub tier: &'a str,
+    pub arrival: u64,
+    pub queued_at: u64,
+    pub waited_ms: u64,
+    pub head_start_ms: u64,
+    /// A rule's index, or `state::RULE_ENTRY`, `state::RULE_DEFAULT`.
+    pub rule: u32,
+    pub units: u32,
+    pub service_level_ms: u64,
+    pub live: bool,
+}
+
+#[derive(Clone, Copy)]
+pub struct TellingAgent<'a> {
+    pub id: &'a str,
+    pub team: &'a str,
+    pub state: AgentState,
+    pub units_used: u32,
+    pub units: u32,
+}
+
+fn put_text(text: &str, out: &mut Vec<u8>) {
+    put_varint(text.len() as u64, out);
+    out.extend_from_slice(text.as_bytes());
+}
+
+impl Telling<'_> {
+    pub fn put(&self, out: &mut Vec<u8>) {
+        let at = begin(out);
+        self.decision_type.put(out);
+        self.time.put(out);
+        put_text(self.workspace, out);
+        put_text(self.cause_source, out);
+        put_text(self.cause_id, out);
+        out.push(u8::from(self.traceparent.is_some()));
+        if let Some(traceparent) = self.traceparent {
+            put_text(traceparent, out);
+        }
+        self.reason.put(out);
+        self.outcome.put(out);
+        put_text(self.sentence, out);
+        put_text(self.event_type, out);
+        out.push(u8::from(self.conversation.is_some()));
+        if let Some(conversation) = &self.conversation {
+            conversation.put(out);
+        }
+        out.push(u8::from(self.agent.is_some()));
+        if let Some(agent) = &self.agent {
+            agent.put(out);
+        }
+        self.first.put(out);
+        self.policy_version.put(out);
+        end(at, out);
+    }
+}
+
+impl TellingConversation<'_> {
+    fn put(&self, out: &mut Vec<u8>) {
+        let at = begin(out);
+        put_text(self.id, out);
+        put_text(self.customer, out);
+        self.epoch.put(out);
+        for text in [self.owner, self.previous_owner, self.queue, self.entry, self.channel, self.tier] {
+            put_text(text, out);
+        }
+        for number in [self.arrival, self.queued_at, self.waited_ms, self.head_start_ms] {
+            number.put(out);
+        }
+        match self.rule {
+            crate::state::RULE_ENTRY => put_text("entry", out),
+            crate::state::RULE_DEFAULT => put_text("default", out),
+            index => put_text(&alloc::format!("rule[{index}]"), out),
+        }
+        self.units.put(out);
+        self.service_level_ms.put(out);
+        self.live.put(out);
+        end(at, out);
+    }
+}
+
+impl TellingAgent<'_> {
+    fn put(&self, out: &mut Vec<u8>) {
+        let at = begin(out);
+        put_text(self.id, out);
+        put_text(self.team, out);
+        self.state.put(out);
+        self.units_used.put(out);
+        self.units.put(out);
+        end(at, out);
+    }
+}
+
+/// The decisions of a record's section.
+pub fn read_section(section: &[u8]) -> Result<Vec<Told>, crate::wire::Malformed> {
+    let mut reader = crate::wire::Reader::new(section);
+    let mut told = Vec::new();
+    while !reader.is_empty() {
+        told.push(Told::take(&mut reader)?);
+    }
+    Ok(told)
+}
+
+impl Reason {
+    /// For people: why something was ignored or refused. Empty for reasons that explain themselves.
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Reason::UnknownAgent => "no such agent is configured in this workspace",
+            Reason::UnknownConversation => "no such conversation is open or inside its reopen window",
+            Reason::UnknownChannel => "this channel is neither a standard one nor in the workspace's policy",
+            Reason::NotLive => "contacts start and end on live channels only; an async channel has messages",
+            Reason::AlreadyOpen => "a conversation of this id or identity is open already",
+            Reason::OpensNothing => "reactions, automatic replies, bounces and system messages open and reopen nothing",
+            Reason::StaleSequence => "a later presence of this session is known",
+            Reason::TooManySources => "this agent has presences from 16 sources and none of them is offline",
+            Reason::StaleEpoch => "the conversation's epoch is another than the expected one",
+            Reason::NotOpen => "the conversation is resolved",
+            Reason::NotOwner => "another agent owns the conversation",
+            Reason::OwnedByOther => "another agent owns the conversation",
+            Reason::AlreadyOwner => "this agent owns the conversation already",
+            Reason::NotRoutable => "this agent is not online",
+            Reason::NoCapacity => "one more conversation of this channel does not fit this agent now",
+            Reason::ReasonRequired => "a supervisor's command needs a reason",
+            Reason::NotSupervisor => "only a supervisor or the system may assign",
+            Reason::VersionMismatch => "the state's policy version is another than the expected one",
+            Reason::VersionNotAbove => "the version has to be above the state's",
+            Reason::TooMany => "a limit of the workspace or shard is reached",
+            _ => "",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::Reader;
+
+    #[test]
+    fn what_is_told_is_what_is_read() {
+        let conversation = TellingConversation {
+            id: "c",
+            customer: "cu",
+            epoch: 3,
+            owner: "a",
+            previous_owner: "b",
+            queue: "q",
+            entry: "e",
+            channel: "voice",
+            tier: "vip",
+            arrival: 5,
+            queued_at: 6,
+            waited_ms: 7,
+            head_start_ms: 8,
+            rule: 2,
+            units: 9,
+            service_level_ms: 10,
+            live: true,
+        };
+        let agent = TellingAgent { id: "a", team: "t", state: AgentState::Partly, units_used: 1, units: 2 };
+        let telling = Telling {
+            decision_type: DecisionType::ConversationAssigned,
+            time: 1,
+            workspace: "w",
+            cause_source: "s",
+            cause_id: "i",
+            traceparent: Some("tp"),
+            reason: Reason::Auto,
+            outcome: Outcome::Decided,
+            sentence: "se",
+            event_type: "t",
+            conversation: Some(conversation),
+            agent: Some(agent),
+            first: Some(Position { seq: 4, idx: 5 }),
+            policy_version: 11,
+        };
+        let mut bytes = Vec::new();
+        telling.put(&mut bytes);
+        let mut again = Vec::new();
+        let told = Told::take(&mut Reader::new(&bytes)).unwrap();
+        told.put(&mut again);
+        assert_eq!(again, bytes);
+        assert_eq!(&*told.conversation.unwrap().rule, "rule[2]");
+        assert_eq!((told.first, told.policy_version, &*told.workspace), (telling.first, 11, "w"));
     }
 }

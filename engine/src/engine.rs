@@ -1,17 +1,26 @@
-//! Signatures while the engine is being built.
+//! The engine: one input or tick in, effects and decisions out. A dispatcher; each concern is in a file of its name.
+
 use crate::decision::{Outcome, Position, Reason};
+use crate::effect::Effect;
 use crate::id::HashKey;
 use crate::input::Input;
+use crate::state::State;
+use crate::step::Stepping;
 use crate::view;
-use crate::wire::Malformed;
+use crate::wire::{Malformed, Reader, Wire};
 use alloc::string::String;
 use alloc::vec::Vec;
 
+/// Assignments, re-queues and re-evaluations of one step at most (routing.md §4, step budget).
+pub const STEP_BUDGET: u32 = 256;
+
+/// Bounds of the idempotency memory (design.md §4).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Limits {
     pub idempotency_window_ms: u64,
     pub idempotency_max: u32,
 }
+
 impl Default for Limits {
     fn default() -> Limits {
         Limits { idempotency_window_ms: 24 * 3_600_000, idempotency_max: 2_000_000 }
@@ -26,8 +35,9 @@ pub struct Output {
     pub decision_count: u32,
     pub seq: u64,
 }
+
 impl Output {
-    /// Starts the batch that will be record `seq`.
+    /// Starts the batch that will be record `seq`; keeps the allocations.
     pub fn begin(&mut self, seq: u64) {
         self.effects.clear();
         self.decisions.clear();
@@ -39,70 +49,138 @@ impl Output {
 /// What an input came to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Answer {
-    /// `position.idx` is that of the first decision that names the input as cause (of the first time, for a duplicate).
+    /// `position` is that of the first decision that names the input as cause (of the first time, for a duplicate).
     Recorded { outcome: Outcome, code: Reason, position: Position, duplicate: bool },
     /// Nothing was recorded and nothing remembered.
     UnknownWorkspace,
 }
 
-pub struct Engine {}
+pub struct Engine {
+    pub(crate) state: State,
+    /// Workspaces in which something is left for a tick.
+    unfinished: Vec<u32>,
+    /// Recorded effects were applied: what was left for ticks has to be looked for.
+    unchecked: bool,
+}
+
 impl Engine {
-    pub fn new(_key: HashKey) -> Engine {
-        todo!()
+    pub fn new(key: HashKey) -> Engine {
+        let limits = Limits::default();
+        let state = State::new(key, limits.idempotency_window_ms, limits.idempotency_max);
+        Engine { state, unfinished: Vec::new(), unchecked: false }
     }
+
     /// Records the limits where they differ from the state's. First call after a claim.
-    pub fn set_limits(&mut self, _limits: Limits, _now: u64, _out: &mut Output) {
-        todo!()
+    pub fn set_limits(&mut self, limits: Limits, now: u64, out: &mut Output) {
+        let wanted = (limits.idempotency_window_ms, limits.idempotency_max);
+        if self.state.limits() != wanted {
+            Stepping::new(&mut self.state, out, None, now)
+                .effect(Effect::Limited { window_ms: wanted.0, max: wanted.1 });
+        }
     }
-    pub fn step(&mut self, _input: &Input, _now: u64, _out: &mut Output) -> Answer {
-        todo!()
+
+    /// Applies one input. `now` is the engine's time, ms UTC; one that falls is taken as standing still.
+    pub fn step(&mut self, input: &Input, now: u64, out: &mut Output) -> Answer {
+        let mut stepping = Stepping::new(&mut self.state, out, Some(input), now);
+        let (answer, workspace) = stepping.input(input);
+        if let Some(workspace) = workspace {
+            let done = stepping.settle(workspace);
+            self.note(workspace, done);
+        }
+        answer
     }
-    /// Does what is due at `now` within the step bound. Returns whether anything changed.
-    pub fn tick(&mut self, _now: u64, _out: &mut Output) -> bool {
-        todo!()
+
+    fn note(&mut self, workspace: u32, done: bool) {
+        if !done && !self.unfinished.contains(&workspace) {
+            self.unfinished.push(workspace);
+        }
     }
+
+    /// Does what is left to do, within the step budget. Returns whether anything changed.
+    pub fn tick(&mut self, now: u64, out: &mut Output) -> bool {
+        if core::mem::take(&mut self.unchecked) {
+            self.unfinished =
+                (0..self.state.workspaces().len() as u32).filter(|w| self.state.is_unfinished(*w)).collect();
+        }
+        let Some(workspace) = self.unfinished.first().copied() else { return false };
+        let before = out.effects.len();
+        let mut stepping = Stepping::new(&mut self.state, out, None, now);
+        stepping.review(workspace);
+        if stepping.settle(workspace) {
+            self.unfinished.remove(0);
+        }
+        out.effects.len() > before
+    }
+
     /// When the engine next wants a tick: at or before now means at once.
     pub fn wants_tick_at(&self) -> Option<u64> {
-        todo!()
+        (self.unchecked || !self.unfinished.is_empty()).then_some(self.state.now())
     }
+
     /// Records that an input was dead-lettered (Kafka).
-    pub fn dead_letter(&mut self, _offset: u64, _reason: &str, _now: u64, _out: &mut Output) {
-        todo!()
+    pub fn dead_letter(&mut self, offset: u64, reason: &str, now: u64, out: &mut Output) {
+        Stepping::new(&mut self.state, out, None, now).effect(Effect::DeadLettered { offset, reason: reason.into() });
     }
+
     /// Ends a batch: returns the state's digest for the record's header.
     pub fn seal(&mut self) -> u128 {
-        todo!()
+        self.state.seal()
     }
-    /// Recovery and the publisher's replica: applies one record's effects. Returns the digest after it.
-    pub fn apply(&mut self, _seq: u64, _now: u64, _effects: &[u8]) -> Result<u128, Malformed> {
-        todo!()
+
+    /// Recovery and the publisher's replica: applies one record's effects and seals. Returns the digest after it.
+    pub fn apply(&mut self, seq: u64, effects: &[u8]) -> Result<u128, Malformed> {
+        let mut reader = Reader::new(effects);
+        while !reader.is_empty() {
+            self.state.apply(&Effect::take(&mut reader)?, seq);
+        }
+        self.unchecked = true;
+        Ok(self.state.seal())
     }
+
     /// The dead letters recorded in a record's effects: (offset, reason).
-    pub fn dead_letters(_effects: &[u8]) -> Result<Vec<(u64, String)>, Malformed> {
-        todo!()
+    pub fn dead_letters(effects: &[u8]) -> Result<Vec<(u64, String)>, Malformed> {
+        let mut found = Vec::new();
+        let mut reader = Reader::new(effects);
+        while !reader.is_empty() {
+            if let Effect::DeadLettered { offset, reason } = Effect::take(&mut reader)? {
+                found.push((offset, String::from(reason)));
+            }
+        }
+        Ok(found)
     }
+
+    /// ms UTC of the last record that moved it.
     pub fn now(&self) -> u64 {
-        todo!()
+        self.state.now()
     }
+
     pub fn digest(&self) -> u128 {
-        todo!()
+        self.state.digest()
     }
-    /// The digest computed anew from every row.
+
+    /// The digest computed anew from every row; equal to `digest` after a seal.
     pub fn digest_in_full(&self) -> u128 {
-        todo!()
+        self.state.digest_in_full()
     }
+
     /// Promises 1, 2, 3, 6, 7 of routing.md §9 checked on the whole state: the first violation, as a sentence.
-    pub fn broken_promise(&self) -> Option<String> {
-        todo!()
+    /// Promise 7 is checked where nothing is left for ticks.
+    pub fn broken_promise(&mut self) -> Option<String> {
+        let settled = self.wants_tick_at().is_none();
+        self.state.broken_promise(settled)
     }
+
     pub fn workspaces(&self) -> Vec<view::Workspace<'_>> {
-        todo!()
+        (0..self.state.workspaces().len() as u32).map(|slot| view::Workspace::new(&self.state, slot)).collect()
     }
-    pub fn workspace(&self, _name: &str) -> Option<view::Workspace<'_>> {
-        todo!()
+
+    pub fn workspace(&self, name: &str) -> Option<view::Workspace<'_>> {
+        let hash = self.state.key().hash(crate::id::Kind::Workspace, name, &[]);
+        self.state.find_workspace(hash).map(|slot| view::Workspace::new(&self.state, slot))
     }
+
     /// Milliseconds that the idempotency memory reaches back.
     pub fn idempotency_window_held_ms(&self) -> u64 {
-        todo!()
+        self.state.memory_held_ms()
     }
 }

@@ -13,7 +13,9 @@ type Text = Box<str>;
 
 words! {
     /// Every type of `wire.md` that can come in. `is_command` says whether it may be refused.
+    #[derive(Default)]
     pub enum EventType {
+        #[default]
         ContactStarted = 1 "contact.started",
         ContactEnded = 2 "contact.ended",
         MessageReceived = 3 "message.received",
@@ -62,12 +64,6 @@ words! {
     }
 }
 
-impl Default for EventType {
-    fn default() -> EventType {
-        EventType::ContactStarted
-    }
-}
-
 impl EventType {
     /// Commands may be refused, facts never are (routing.md §2).
     pub const fn is_command(self) -> bool {
@@ -77,47 +73,35 @@ impl EventType {
 }
 
 words! {
+    #[derive(Default)]
     pub enum ActorKind {
         Customer = 0 "customer",
         Agent = 1 "agent",
         Bot = 2 "bot",
         Supervisor = 3 "supervisor",
+        #[default]
         System = 4 "system",
-    }
-}
-
-impl Default for ActorKind {
-    fn default() -> ActorKind {
-        ActorKind::System
     }
 }
 
 words! {
     /// Set states of presence. `pending_away` is not built yet.
+    #[derive(Default)]
     pub enum Status {
+        #[default]
         Offline = 0 "offline",
         Away = 1 "away",
         Online = 2 "online",
     }
 }
 
-impl Default for Status {
-    fn default() -> Status {
-        Status::Offline
-    }
-}
-
 words! {
     /// Whose word a presence is: the agent's own choice, or a device that speaks only for its own source.
+    #[derive(Default)]
     pub enum By {
+        #[default]
         Agent = 0 "agent",
         Device = 1 "device",
-    }
-}
-
-impl Default for By {
-    fn default() -> By {
-        By::Agent
     }
 }
 
@@ -186,7 +170,6 @@ wire_struct! {
         pub level: u8,
     }
 }
-
 
 wire_enum! {
     #[derive(Clone, PartialEq, Eq, Debug)]

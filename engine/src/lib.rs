@@ -1,10 +1,27 @@
+//! The pure core: one input or tick and a time in, effects and decisions out.
+//!
+//! No IO, no clock, no threads, no floats, no order of a hash table that could be seen: the same inputs and times give
+//! the same bytes on every machine, and `no_std` is how a machine checks that. What it means is `routing.md`'s;
+//! `state` holds what is, `step` and the files beside it decide.
 #![no_std]
 extern crate alloc;
+
+mod command;
+mod configure;
+mod contact;
 pub mod decision;
+mod dispatch;
+mod effect;
 pub mod engine;
+pub mod faults;
 pub mod id;
 pub mod input;
 pub mod policy;
+mod presence;
+mod requirement;
+mod review;
+mod state;
+mod step;
 pub mod view;
 pub mod wire;
 

@@ -12,33 +12,25 @@ type Text = Box<str>;
 
 words! {
     /// How a queue picks among its eligible agents (routing.md §4).
+    #[derive(Default)]
     pub enum Strategy {
+        #[default]
         LongestIdle = 0 "longest_idle",
         LeastLoaded = 1 "least_loaded",
         WeightedRoundRobin = 2 "weighted_round_robin",
     }
 }
 
-impl Default for Strategy {
-    fn default() -> Strategy {
-        Strategy::LongestIdle
-    }
-}
-
 words! {
     /// What a condition of a rule looks at.
+    #[derive(Default)]
     pub enum Subject {
+        #[default]
         Channel = 0 "channel",
         Entry = 1 "entry",
         Tier = 2 "tier",
         Language = 3 "language",
         Attribute = 4 "attributes",
-    }
-}
-
-impl Default for Subject {
-    fn default() -> Subject {
-        Subject::Channel
     }
 }
 
@@ -169,13 +161,27 @@ pub mod limits {
     pub const WEIGHT: u16 = 10_000;
     pub const LEVEL: u8 = 10;
     pub const UNITS: u32 = 1_000_000;
+    /// Names and the values of attributes.
+    pub const TEXT_BYTES: usize = 256;
 }
 
 impl Policy {
     /// The channels of the field with their usual nature; a policy's own entry of the same name replaces one.
     pub fn standard_channels() -> Vec<Channel> {
-        let live = |name: &str, exclusive, units| Channel { name: name.into(), live: true, units, exclusive, short_abandon_ms: 5_000 };
-        let asynchronous = |name: &str| Channel { name: name.into(), live: false, units: 1, exclusive: false, short_abandon_ms: 5_000 };
+        let live = |name: &str, exclusive, units| Channel {
+            name: name.into(),
+            live: true,
+            units,
+            exclusive,
+            short_abandon_ms: 5_000,
+        };
+        let asynchronous = |name: &str| Channel {
+            name: name.into(),
+            live: false,
+            units: 1,
+            exclusive: false,
+            short_abandon_ms: 5_000,
+        };
         alloc::vec![
             live("voice", true, 1),
             live("video", true, 1),
@@ -192,12 +198,13 @@ impl Policy {
     /// Every fault of this policy, as (path of the field, sentence): empty means it can be taken.
     /// A path is like `queue[2].skills` and `rule[0].queue`: lists are counted from 0.
     pub fn faults(&self) -> Vec<(String, String)> {
-        Vec::new()
+        crate::faults::of_policy(self)
     }
 }
 
 impl AgentConfig {
+    /// As `Policy::faults`.
     pub fn faults(&self) -> Vec<(String, String)> {
-        Vec::new()
+        crate::faults::of_agent(self)
     }
 }

@@ -278,6 +278,7 @@ macro_rules! words {
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
         #[repr(u8)]
         pub enum $name { $( $(#[$vmeta])* $variant = $number ),* }
+        #[allow(dead_code)]
         impl $name {
             pub const ALL: &'static [$name] = &[ $( $name::$variant ),* ];
             pub const fn word(self) -> &'static str {
