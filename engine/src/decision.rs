@@ -3,7 +3,7 @@
 //! A decision is told once, straight into the record's decision section, together with the texts its slots stand for
 //! (`Telling`), so that any reader (`Told`) can print it without a state. Rendering JSON is the codec's.
 
-use crate::wire::{Wire, begin, end, put_varint, wire_struct, words};
+use crate::wire::{Wire, wire_struct, words};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -242,74 +242,148 @@ pub struct TellingAgent<'a> {
     pub units: u32,
 }
 
-fn put_text(text: &str, out: &mut Vec<u8>) {
-    put_varint(text.len() as u64, out);
-    out.extend_from_slice(text.as_bytes());
+/// Bytes under way in room that was reserved for all of them: no write can grow the vector.
+struct Pen<'b> {
+    room: &'b mut [u8],
+    at: usize,
 }
 
+impl Pen<'_> {
+    #[inline]
+    fn byte(&mut self, byte: u8) {
+        self.room[self.at] = byte;
+        self.at += 1;
+    }
+
+    #[inline]
+    fn number(&mut self, mut value: u64) {
+        while value >= 0x80 {
+            self.byte(value as u8 | 0x80);
+            value >>= 7;
+        }
+        self.byte(value as u8);
+    }
+
+    #[inline]
+    fn text(&mut self, text: &str) {
+        self.number(text.len() as u64);
+        if !text.is_empty() {
+            self.room[self.at..self.at + text.len()].copy_from_slice(text.as_bytes());
+            self.at += text.len();
+        }
+    }
+
+    /// A length-prefixed body; the prefix has two bytes of room, which hold 16,383.
+    #[inline]
+    fn body(&mut self, write: impl FnOnce(&mut Self)) {
+        let start = self.at;
+        self.at += 2;
+        write(self);
+        let len = self.at - start - 2;
+        assert!(len < 1 << 14, "a decision is too long");
+        self.room[start] = len as u8 | 0x80;
+        self.room[start + 1] = (len >> 7) as u8;
+    }
+
+    fn option(&mut self, is_some: bool) -> bool {
+        self.byte(u8::from(is_some));
+        is_some
+    }
+}
+
+/// Bytes that numbers, flags and lengths of one decision take at most.
+const NUMBERS_MAX: usize = 320;
+
 impl Telling<'_> {
+    fn texts_len(&self) -> usize {
+        let own = self.workspace.len() + self.cause_source.len() + self.cause_id.len() + self.sentence.len();
+        let more = self.event_type.len() + self.traceparent.map_or(0, str::len);
+        let conversation = self.conversation.map_or(0, |c| {
+            c.id.len()
+                + c.customer.len()
+                + c.owner.len()
+                + c.previous_owner.len()
+                + c.queue.len()
+                + c.entry.len()
+                + c.channel.len()
+                + c.tier.len()
+        });
+        own + more + conversation + self.agent.map_or(0, |a| a.id.len() + a.team.len())
+    }
+
+    /// The bytes of the `Told` that this is.
     pub fn put(&self, out: &mut Vec<u8>) {
-        let at = begin(out);
-        self.decision_type.put(out);
-        self.time.put(out);
-        put_text(self.workspace, out);
-        put_text(self.cause_source, out);
-        put_text(self.cause_id, out);
-        out.push(u8::from(self.traceparent.is_some()));
-        if let Some(traceparent) = self.traceparent {
-            put_text(traceparent, out);
+        let start = out.len();
+        out.resize(start + self.texts_len() + NUMBERS_MAX, 0);
+        let mut pen = Pen { room: &mut out[start..], at: 0 };
+        pen.body(|pen| self.write(pen));
+        let len = pen.at;
+        out.truncate(start + len);
+    }
+
+    #[inline]
+    fn write(&self, pen: &mut Pen<'_>) {
+        pen.byte(self.decision_type as u8);
+        pen.number(self.time);
+        pen.text(self.workspace);
+        pen.text(self.cause_source);
+        pen.text(self.cause_id);
+        if pen.option(self.traceparent.is_some()) {
+            pen.text(self.traceparent.unwrap_or(""));
         }
-        self.reason.put(out);
-        self.outcome.put(out);
-        put_text(self.sentence, out);
-        put_text(self.event_type, out);
-        out.push(u8::from(self.conversation.is_some()));
+        pen.byte(self.reason as u8);
+        pen.byte(self.outcome as u8);
+        pen.text(self.sentence);
+        pen.text(self.event_type);
+        pen.option(self.conversation.is_some());
         if let Some(conversation) = &self.conversation {
-            conversation.put(out);
+            pen.body(|pen| conversation.write(pen));
         }
-        out.push(u8::from(self.agent.is_some()));
+        pen.option(self.agent.is_some());
         if let Some(agent) = &self.agent {
-            agent.put(out);
+            pen.body(|pen| agent.write(pen));
         }
-        self.first.put(out);
-        self.policy_version.put(out);
-        end(at, out);
+        pen.option(self.first.is_some());
+        if let Some(first) = self.first {
+            pen.body(|pen| {
+                pen.number(first.seq);
+                pen.number(u64::from(first.idx));
+            });
+        }
+        pen.number(self.policy_version);
     }
 }
 
 impl TellingConversation<'_> {
-    fn put(&self, out: &mut Vec<u8>) {
-        let at = begin(out);
-        put_text(self.id, out);
-        put_text(self.customer, out);
-        self.epoch.put(out);
+    #[inline]
+    fn write(&self, pen: &mut Pen<'_>) {
+        pen.text(self.id);
+        pen.text(self.customer);
+        pen.number(self.epoch);
         for text in [self.owner, self.previous_owner, self.queue, self.entry, self.channel, self.tier] {
-            put_text(text, out);
+            pen.text(text);
         }
         for number in [self.arrival, self.queued_at, self.waited_ms, self.head_start_ms] {
-            number.put(out);
+            pen.number(number);
         }
         match self.rule {
-            crate::state::RULE_ENTRY => put_text("entry", out),
-            crate::state::RULE_DEFAULT => put_text("default", out),
-            index => put_text(&alloc::format!("rule[{index}]"), out),
+            crate::state::RULE_ENTRY => pen.text("entry"),
+            crate::state::RULE_DEFAULT => pen.text("default"),
+            index => pen.text(&alloc::format!("rule[{index}]")),
         }
-        self.units.put(out);
-        self.service_level_ms.put(out);
-        self.live.put(out);
-        end(at, out);
+        pen.number(u64::from(self.units));
+        pen.number(self.service_level_ms);
+        pen.byte(u8::from(self.live));
     }
 }
 
 impl TellingAgent<'_> {
-    fn put(&self, out: &mut Vec<u8>) {
-        let at = begin(out);
-        put_text(self.id, out);
-        put_text(self.team, out);
-        self.state.put(out);
-        self.units_used.put(out);
-        self.units.put(out);
-        end(at, out);
+    fn write(&self, pen: &mut Pen<'_>) {
+        pen.text(self.id);
+        pen.text(self.team);
+        pen.byte(self.state as u8);
+        pen.number(u64::from(self.units_used));
+        pen.number(u64::from(self.units));
     }
 }
 
@@ -400,7 +474,9 @@ mod tests {
         let mut again = Vec::new();
         let told = Told::take(&mut Reader::new(&bytes)).unwrap();
         told.put(&mut again);
-        assert_eq!(again, bytes);
+        assert_eq!(Told::take(&mut Reader::new(&again)).unwrap(), told);
+        let c = told.conversation.clone().unwrap();
+        assert_eq!((&*c.owner, &*c.tier, c.waited_ms, c.units, c.live), ("a", "vip", 7, 9, true));
         assert_eq!(&*told.conversation.unwrap().rule, "rule[2]");
         assert_eq!((told.first, told.policy_version, &*told.workspace), (telling.first, 11, "w"));
     }

@@ -1,6 +1,7 @@
 //! An agent's row: configuration, presence, the sums of his ledger of holds, and his part in each requirement set.
 
 use super::digest::Fingerprint;
+use super::set::AgentKeys;
 use crate::decision::AgentState;
 use crate::effect::SkillSlot;
 use crate::id::HashKey;
@@ -87,6 +88,8 @@ pub struct Agent {
     /// Derived: channels that fit now, a bit each; sets by number.
     pub(super) fit: u64,
     pub(super) memberships: Vec<Membership>,
+    /// His keys when the sets last heard of him.
+    pub(super) keys: Option<AgentKeys>,
     pub(super) config_fingerprint: u128,
     pub(super) dirty: bool,
     pub(super) fingerprint: u128,
@@ -114,6 +117,7 @@ impl Agent {
             first_hold: super::conversation::NONE,
             fit: 0,
             memberships: Vec::new(),
+            keys: None,
             config_fingerprint: 0,
             dirty: false,
             fingerprint: 0,

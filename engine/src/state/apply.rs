@@ -504,11 +504,9 @@ impl State {
     fn picked(&mut self, workspace: u32, set: u32, agent: u32) {
         let row = &mut self.workspaces[workspace as usize].sets[set as usize];
         let holder = &mut self.agents[agent as usize];
-        let keys = AgentKeys::of(holder, agent);
         let member = membership_mut(&mut holder.memberships, set).expect("a pick of somebody who is no member");
-        row.picked(member, &keys);
+        row.picked(member);
         list(row, &mut self.dirty_sets, workspace, set);
-        self.unclutter(workspace, set);
         self.mark_agent(agent);
     }
 
@@ -601,6 +599,12 @@ impl State {
         }
         row.fit = fit;
         let keys = AgentKeys::of(row, agent);
+        let before = row.keys.replace(keys).unwrap_or(keys);
+        let better = |m: &Membership| match m.strategy {
+            Strategy::LongestIdle => keys.idle < before.idle,
+            Strategy::LeastLoaded => keys.load < before.load,
+            Strategy::WeightedRoundRobin => false,
+        };
         let mut cluttered = false;
         for m in &mut row.memberships {
             let set = &mut ws.sets[m.set as usize];
@@ -608,7 +612,7 @@ impl State {
             match (m.candidate, fits) {
                 (false, true) => set.join(m, &keys),
                 (true, false) => set.leave(m, keys.weight),
-                (true, true) if m.strategy != Strategy::WeightedRoundRobin => set.push(m.share, &keys),
+                (true, true) if better(m) => set.push(m.share, &keys),
                 _ => continue,
             }
             list(set, &mut self.dirty_sets, workspace, m.set);

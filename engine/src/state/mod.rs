@@ -184,19 +184,19 @@ impl State {
     pub fn best_head(&self, workspace: u32) -> Option<(u32, u32)> {
         let ws = &self.workspaces[workspace as usize];
         let mut best: Option<(line::Place, u32)> = None;
-        for set in ws.ready() {
-            let Some(head) = ws.sets[set as usize].line.head() else { continue };
-            if best.is_none_or(|(b, _)| *head < b) {
+        ws.for_each_ready(|set| {
+            let head = ws.sets[set as usize].line.head();
+            if let Some(head) = head.filter(|head| best.is_none_or(|(b, _)| **head < b)) {
                 best = Some((*head, set));
             }
-        }
+        });
         best.map(|(place, set)| (place.conversation, set))
     }
 
     /// Something is left for a tick: a policy's cursor, or a line beside a candidate.
     pub fn is_unfinished(&self, workspace: u32) -> bool {
         let ws = self.workspace(workspace);
-        ws.review().is_some() || ws.ready().next().is_some()
+        ws.review().is_some() || ws.is_ready()
     }
 
     /// Whom a set's strategy names. Drops stale entries of its pool, which are derived.

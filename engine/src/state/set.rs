@@ -1,8 +1,9 @@
 //! A requirement set: a line, and the agents who may serve it in the order of its queue's strategy.
 //!
-//! The order is kept in heaps with lazy deletion: an agent's entry is pushed when he becomes a candidate or his key
-//! changes, and an entry that no longer tells the truth is dropped when it comes to the top. So an agent who goes full
-//! costs nothing, and a heap that has more lies than members is built anew. Everything but `rotation` is derived.
+//! The order is kept in heaps with lazy deletion. A candidate always has an entry that is at least as good as his key:
+//! one is pushed when he joins or his key gets better; when it gets worse nothing is done, and an entry that promises
+//! too much is put right when it comes to the top. So taking work costs no heap anything, and a heap that has more
+//! stale entries than members is built anew. Everything but `rotation` is derived.
 
 use super::agent::{Agent, IdleKey, LoadKey, Membership};
 use super::digest::Fingerprint;
@@ -11,6 +12,7 @@ use crate::effect::SkillSlot;
 use crate::id::HashKey;
 use crate::policy::Strategy;
 use alloc::collections::BinaryHeap;
+use alloc::collections::binary_heap::PeekMut;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 
@@ -162,11 +164,10 @@ impl RequirementSet {
     }
 
     /// The rotation picked a candidate.
-    pub(super) fn picked(&mut self, member: &mut Membership, agent: &AgentKeys) {
+    pub(super) fn picked(&mut self, member: &mut Membership) {
         self.rotation.picks += 1;
         member.share += PICK;
         self.dirty = true;
-        self.push(member.share, agent);
     }
 
     /// Enters a candidate's present key.
@@ -205,30 +206,30 @@ impl RequirementSet {
         self.members = members;
     }
 
-    /// The candidate whom the strategy names; stale entries above him are dropped. None: no candidate.
+    /// The candidate whom the strategy names; stale entries above him are put right or dropped. None: no candidate.
     pub(super) fn best(&mut self, set: u32, agents: &[Agent]) -> Option<u32> {
         if self.candidates == 0 {
             return None;
         }
         let bit = 1u64 << self.channel;
         match &mut self.pool {
-            Pool::Idle(heap) => clean(heap, |key| {
+            Pool::Idle(heap) => top(heap, |key| {
                 let agent = &agents[key.agent as usize];
-                agent.fit & bit != 0 && agent.idle_key(key.agent) == *key
+                (agent.fit & bit != 0).then(|| agent.idle_key(key.agent))
             })
             .map(|key| key.agent),
-            Pool::Load(heap) => clean(heap, |key| {
+            Pool::Load(heap) => top(heap, |key| {
                 let agent = &agents[key.idle.agent as usize];
-                agent.fit & bit != 0 && agent.load_key(key.idle.agent) == *key
+                (agent.fit & bit != 0).then(|| agent.load_key(key.idle.agent))
             })
             .map(|key| key.idle.agent),
             Pool::Weighted(classes) => {
                 let mut best: Option<(i128, u32)> = None;
                 for class in classes {
-                    let head = clean(&mut class.heap, |(b, slot)| {
+                    let head = top(&mut class.heap, |(_, slot)| {
                         let agent = &agents[*slot as usize];
-                        agent.config.weight == class.weight
-                            && agent.membership(set).is_some_and(|m| m.candidate && m.share == *b)
+                        let share = agent.membership(set).filter(|m| m.candidate).map(|m| (m.share, *slot));
+                        share.filter(|_| agent.config.weight == class.weight)
                     });
                     let Some((b, slot)) = head else { continue };
                     let due = self.rotation.numerator(class.weight, b, 1);
@@ -242,13 +243,17 @@ impl RequirementSet {
     }
 }
 
-/// The top entry that is true.
-fn clean<K: Ord + Copy>(heap: &mut BinaryHeap<Reverse<K>>, is_true: impl Fn(&K) -> bool) -> Option<K> {
-    while let Some(Reverse(key)) = heap.peek() {
-        if is_true(key) {
-            return Some(*key);
+/// The best true entry. `truth` is a candidate's key as it is now, none for somebody who is no candidate: an entry that
+/// says something better is replaced, one that says something worse has a better one beside it and is dropped.
+fn top<K: Ord + Copy>(heap: &mut BinaryHeap<Reverse<K>>, truth: impl Fn(&K) -> Option<K>) -> Option<K> {
+    while let Some(mut head) = heap.peek_mut() {
+        match truth(&head.0) {
+            Some(now) if now == head.0 => return Some(now),
+            Some(now) if now > head.0 => head.0 = now,
+            _ => {
+                PeekMut::pop(head);
+            }
         }
-        heap.pop();
     }
     None
 }

@@ -287,20 +287,22 @@ impl Workspace {
         self.sets.iter().position(|s| !s.open).unwrap_or(self.sets.len()) as u32
     }
 
-    /// Sets with somebody waiting and somebody who could serve.
+    /// Whether some set has somebody waiting and somebody who could serve.
     #[inline]
-    pub fn ready(&self) -> impl Iterator<Item = u32> + '_ {
-        self.waiting.iter().zip(&self.staffed).enumerate().flat_map(|(i, (w, s))| {
+    pub fn is_ready(&self) -> bool {
+        self.waiting.iter().zip(&self.staffed).any(|(w, s)| w & s != 0)
+    }
+
+    /// Calls `look` with each such set.
+    #[inline]
+    pub fn for_each_ready(&self, mut look: impl FnMut(u32)) {
+        for (i, (w, s)) in self.waiting.iter().zip(&self.staffed).enumerate() {
             let mut bits = w & s;
-            core::iter::from_fn(move || {
-                if bits == 0 {
-                    return None;
-                }
-                let bit = bits.trailing_zeros();
+            while bits != 0 {
+                look(i as u32 * 64 + bits.trailing_zeros());
                 bits &= bits - 1;
-                Some(i as u32 * 64 + bit)
-            })
-        })
+            }
+        }
     }
 }
 
