@@ -127,7 +127,7 @@ impl<'a> Stepping<'a> {
         let telling = Telling {
             reason: code,
             outcome,
-            sentence: &sentence,
+            sentence: clip(&sentence),
             event_type: input.event_type.word(),
             ..self.telling(decision_type, &input.workspace.text)
         };
@@ -229,6 +229,11 @@ impl<'a> Stepping<'a> {
         }
         self.out.decision_count += 1;
     }
+}
+
+/// A sentence of at most 1,000 bytes: a policy may have more faults than a decision should carry.
+fn clip(sentence: &str) -> &str {
+    &sentence[..sentence.floor_char_boundary(1_000)]
 }
 
 /// Slots to texts.
