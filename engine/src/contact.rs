@@ -2,13 +2,11 @@
 //! Identity, arrival and endings are those of routing.md §2.
 
 use crate::decision::{DecisionType, Outcome, Reason};
-use crate::effect::{Effect, NameOf, SkillSlot};
+use crate::effect::{Effect, NameOf};
 use crate::id::Id;
 use crate::input::{ActorKind, Contact, Input};
-use crate::policy::limits;
 use crate::state::{NONE, Phase, Route};
 use crate::step::{DECIDED, RECORDED, Stepping, Verdict, ignored};
-use alloc::vec::Vec;
 
 /// A start of waiting may lie this far back (routing.md §1).
 const ARRIVAL_BACK_MS: u64 = 86_400_000;
@@ -188,7 +186,13 @@ impl Stepping<'_> {
             self.effect(name(NameOf::ConversationEntry, &contact.entry));
         }
         let route = self.state.workspace(ws).route(contact);
-        let (set, all_skills) = self.set_for(ws, route.queue, channel, contact);
+        let asked = self.asked(ws, contact);
+        let known = asked.len() == contact.skills.len();
+        let (set, found) = self.set_of(ws, route.queue, channel, &asked);
+        let all_skills = known && found;
+        if all_skills && !asked.is_empty() {
+            self.effect(Effect::Asked { conversation: slot, skills: asked });
+        }
         self.stand_in_line(slot, route, set, self.arrival(input));
         let reason = if other_customer { Reason::OtherCustomer } else { Reason::New };
         self.tell_conversation(DecisionType::ConversationOpened, reason, slot, None);
@@ -199,16 +203,15 @@ impl Stepping<'_> {
 
     fn reopen(&mut self, slot: u32, input: &Input, contact: &Contact) -> Verdict {
         let row = self.state.conversation(slot);
-        let (ws, queue, set, rule, channel) = (row.workspace(), row.queue(), row.set(), row.rule(), row.channel());
+        let (ws, queue, rule, channel) = (row.workspace(), row.queue(), row.rule(), row.channel());
         let tier = self.state.workspace(ws).tier(contact.tier).unwrap_or(row.tier());
         self.effect(Effect::Reopened { conversation: slot, tier });
         let still = self.state.workspace(ws).queue(queue).is_some();
         let (route, set) = if still {
-            let set = self.set_again(ws, queue, channel, set);
-            (Route { queue, rule }, set)
+            (Route { queue, rule }, self.set_again(slot, queue, channel))
         } else {
             let route = self.state.workspace(ws).route(contact);
-            (route, self.set_for(ws, route.queue, channel, contact).0)
+            (route, self.set_again(slot, route.queue, channel))
         };
         self.stand_in_line(slot, route, set, self.arrival(input));
         self.tell_conversation(DecisionType::ConversationReopened, Reason::Reopen, slot, None);
@@ -227,41 +230,5 @@ impl Stepping<'_> {
     /// The event's own time, clamped; absent: now.
     fn arrival(&self, input: &Input) -> u64 {
         input.time.map_or(self.now, |t| t.clamp(self.now.saturating_sub(ARRIVAL_BACK_MS), self.now))
-    }
-
-    /// The requirement set of a contact; false: the workspace has its limit of sets, the event's skills are left out.
-    fn set_for(&mut self, ws: u32, queue: u32, channel: u32, contact: &Contact) -> (u32, bool) {
-        let mut asked = Vec::new();
-        if !contact.skills.is_empty() {
-            if !self.has_room_for_set(ws) && !self.knows_skills(ws, contact) {
-                return (self.set_of(ws, queue, channel, &[]), false);
-            }
-            for required in &contact.skills {
-                let skill = self.skill(ws, &required.skill) as u16;
-                asked.push(SkillSlot { skill, level: required.level });
-            }
-            asked.sort_unstable();
-        }
-        let known = self.find_set(ws, queue, channel, &asked);
-        match known {
-            Some(set) => (set, true),
-            None if asked.is_empty() || self.has_room_for_set(ws) => (self.set_of(ws, queue, channel, &asked), true),
-            None => (self.set_of(ws, queue, channel, &[]), false),
-        }
-    }
-
-    fn knows_skills(&self, ws: u32, contact: &Contact) -> bool {
-        contact.skills.iter().all(|s| self.state.workspace(ws).skills.find(s.skill.hash).is_some())
-    }
-
-    /// A reopened conversation's set under the present policy; its slot may have been given up meanwhile.
-    fn set_again(&mut self, ws: u32, queue: u32, channel: u32, set: u32) -> u32 {
-        let row = self.state.workspace(ws).set(set);
-        let extra: Vec<SkillSlot> = if row.is_open() && row.queue() == queue { row.extra().into() } else { Vec::new() };
-        self.set_of(ws, queue, channel, &extra)
-    }
-
-    fn has_room_for_set(&self, ws: u32) -> bool {
-        (self.state.workspace(ws).next_set() as usize) < limits::REQUIREMENT_SETS
     }
 }

@@ -51,8 +51,8 @@ wire_enum! {
         3 => Named { what: NameOf, workspace: u32, slot: u32, hash: u128, text: Box<str> },
         4 => WorkspaceConfigured { workspace: u32, policy: Box<Policy> },
         5 => AgentConfigured { agent: u32, config: AgentConfig },
-        /// A requirement set comes into being: `skills` is what it requires, `extra` what of it the queue does not.
-        6 => SetOpened { workspace: u32, set: u32, queue: u32, channel: u32, skills: Vec<SkillSlot>, extra: Vec<SkillSlot> },
+        /// A requirement set comes into being.
+        6 => SetOpened { workspace: u32, set: u32, queue: u32, channel: u32, skills: Vec<SkillSlot> },
         /// Its slot is given up, to be opened again as another.
         7 => SetClosed { workspace: u32, set: u32 },
         8 => Presence { agent: u32, source: u128, status: Status, by: By, session: Option<u128>, sequence: Option<u64> },
@@ -74,6 +74,8 @@ wire_enum! {
         16 => Remembered { key: u128, idx: u32, outcome: Outcome, code: Reason },
         /// An input that could not be decoded or placed (Kafka); the state does not change.
         17 => DeadLettered { offset: u64, reason: Box<str> },
+        /// The skills that the event itself asked for; kept with the conversation, whatever its queue asks later.
+        19 => Asked { conversation: u32, skills: Vec<SkillSlot> },
         /// A policy's cursor: the next conversation to look at; none: it is done.
         18 => Reviewed { workspace: u32, next: Option<u32> },
     }

@@ -2,10 +2,9 @@
 //! The cursor is recorded, so a restart goes on where it stood.
 
 use crate::decision::{DecisionType, Reason};
-use crate::effect::{Effect, SkillSlot};
+use crate::effect::Effect;
 use crate::state::{NONE, Phase};
 use crate::step::Stepping;
-use alloc::vec::Vec;
 
 /// Conversations looked at in one tick, changed or not.
 const LOOKED_AT: u32 = 4_096;
@@ -38,19 +37,18 @@ impl Stepping<'_> {
         }
         let (ws, channel, queue) = (row.workspace(), row.channel(), row.queue());
         let workspace = self.state.workspace(ws);
-        let extra: Vec<SkillSlot> = workspace.set(row.set()).extra().into();
         let head_start_ms = if row.tier() == NONE { 0 } else { workspace.head_start_ms(row.tier()) };
         let (arrival, queued_at, rule) = (row.arrival(), row.queued_at(), row.rule());
         let before = (row.set(), row.head_start_ms());
         if workspace.queue(queue).is_none() {
             let route = workspace.default_route();
-            let set = self.set_of(ws, route.queue, channel, &extra);
+            let set = self.set_again(slot, route.queue, channel);
             let queued_at = self.now;
             let (queue, rule) = (route.queue, route.rule);
             self.effect(Effect::Queued { conversation: slot, queue, set, rule, arrival, queued_at, head_start_ms });
             self.tell_conversation(DecisionType::ConversationQueued, Reason::Requeue, slot, None);
         } else {
-            let set = self.set_of(ws, queue, channel, &extra);
+            let set = self.set_again(slot, queue, channel);
             if (set, head_start_ms) == before {
                 return;
             }

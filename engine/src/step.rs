@@ -102,9 +102,13 @@ impl<'a> Stepping<'a> {
             (Body::ConversationClaim { conversation, agent, expected_epoch }, Some(_)) => {
                 self.claim(conversation, agent, *expected_epoch)
             }
-            (Body::ConversationAssign { conversation, agent, expected_epoch, reason }, Some(_)) => {
-                self.assign(input, conversation, agent, *expected_epoch, reason.is_some())
-            }
+            (Body::ConversationAssign { conversation, agent, expected_epoch, reason }, Some(_)) => self.assign(
+                input,
+                conversation,
+                agent,
+                *expected_epoch,
+                reason.as_deref().is_some_and(|r| !r.is_empty()),
+            ),
             (Body::ConversationResolve { conversation, expected_epoch }, Some(_)) => {
                 self.resolve(input, conversation, *expected_epoch)
             }

@@ -3,13 +3,14 @@
 use super::State;
 use super::agent::{Agent, Membership, Presence};
 use super::conversation::{Conversation, NONE, Phase, Texts};
+use super::digest::Fingerprint;
 use super::line::Place;
 use super::memory::Remembered;
 use super::set::{AgentKeys, RequirementSet};
 use super::workspace::{Workspace, set_hash};
 use crate::decision::Position;
 use crate::effect::{Effect, NameOf, SkillSlot};
-use crate::id::Kind;
+use crate::id::{HashKey, Kind};
 use crate::input::{By, Status};
 use crate::policy::{AgentConfig, Policy, Strategy, limits};
 use alloc::boxed::Box;
@@ -27,8 +28,8 @@ impl State {
             Effect::Named { what, workspace, slot, hash, text } => self.named(*what, *workspace, *slot, *hash, text),
             Effect::WorkspaceConfigured { workspace, policy } => self.workspace_configured(*workspace, policy),
             Effect::AgentConfigured { agent, config } => self.agent_configured(*agent, config),
-            Effect::SetOpened { workspace, set, queue, channel, skills, extra } => {
-                self.set_opened(*workspace, *set, *queue, *channel, skills, extra);
+            Effect::SetOpened { workspace, set, queue, channel, skills } => {
+                self.set_opened(*workspace, *set, *queue, *channel, skills);
             }
             Effect::SetClosed { workspace, set } => self.set_closed(*workspace, *set),
             Effect::Presence { agent, source, status, by, session, sequence } => {
@@ -83,6 +84,11 @@ impl State {
                 self.sum = self.sum.wrapping_add(self.memory.insert(row, self.key));
             }
             Effect::DeadLettered { .. } => {}
+            Effect::Asked { conversation, skills } => {
+                self.conversations[*conversation as usize].asked = asked_fingerprint(skills, self.key);
+                self.texts[*conversation as usize].asked = skills.as_slice().into();
+                self.mark_conversation(*conversation);
+            }
             Effect::Reviewed { workspace, next } => {
                 self.workspaces[*workspace as usize].review = *next;
                 self.mark_workspace(*workspace);
@@ -229,6 +235,12 @@ impl State {
         }
         row.memberships = kept;
         let workspace = row.workspace;
+        for m in &memberships {
+            // His entries in the pool of a set that he has left would still look true.
+            if self.agents[agent as usize].membership(m.set).is_none() {
+                self.workspaces[workspace as usize].sets[m.set as usize].rebuild(m.set, &self.agents);
+            }
+        }
         for m in memberships {
             self.staff(workspace, m.set);
         }
@@ -236,18 +248,10 @@ impl State {
         self.mark_agent(agent);
     }
 
-    fn set_opened(
-        &mut self,
-        workspace: u32,
-        set: u32,
-        queue: u32,
-        channel: u32,
-        skills: &[SkillSlot],
-        extra: &[SkillSlot],
-    ) {
+    fn set_opened(&mut self, workspace: u32, set: u32, queue: u32, channel: u32, skills: &[SkillSlot]) {
         let ws = &mut self.workspaces[workspace as usize];
         let strategy = ws.queue(queue).map_or(Strategy::LongestIdle, |q| q.strategy);
-        let mut row = RequirementSet::new(queue, channel, skills.into(), extra.into(), strategy);
+        let mut row = RequirementSet::new(queue, channel, skills.into(), strategy);
         if (set as usize) < ws.sets.len() {
             assert!(!ws.sets[set as usize].open, "a set is opened over another");
             row.fingerprint = ws.sets[set as usize].fingerprint;
@@ -668,6 +672,15 @@ struct Queueing {
     arrival: u64,
     queued_at: u64,
     head_start_ms: u64,
+}
+
+/// A list enters its conversation's row by its hash.
+fn asked_fingerprint(skills: &[SkillSlot], key: HashKey) -> u128 {
+    let mut f = Fingerprint::new(key, 23);
+    for s in skills {
+        f.word(u64::from(s.skill) << 8 | u64::from(s.level));
+    }
+    f.end()
 }
 
 fn membership_mut(memberships: &mut [Membership], set: u32) -> Option<&mut Membership> {

@@ -1,6 +1,7 @@
 //! A conversation's row: fixed-size, found by its id's hash or by its identity.
 
 use super::digest::Fingerprint;
+use crate::effect::SkillSlot;
 use crate::id::HashKey;
 use alloc::boxed::Box;
 
@@ -43,6 +44,8 @@ pub struct Conversation {
     /// 0: none.
     pub(super) identity: u128,
     pub(super) customer: u128,
+    /// Hash of `Texts::asked`; 0: none.
+    pub(super) asked: u128,
     pub(super) number: u64,
     pub(super) epoch: u64,
     pub(super) arrival: u64,
@@ -65,6 +68,8 @@ pub struct Texts {
     pub customer: Box<str>,
     /// Only of an entry that is not configured.
     pub entry: Box<str>,
+    /// Skills that the event itself asked for.
+    pub asked: Box<[SkillSlot]>,
 }
 
 impl Conversation {
@@ -86,6 +91,7 @@ impl Conversation {
             hash: 0,
             identity: 0,
             customer: 0,
+            asked: 0,
             number: 0,
             epoch: 0,
             arrival: 0,
@@ -117,6 +123,7 @@ impl Conversation {
         f.wide(self.hash);
         f.wide(self.identity);
         f.wide(self.customer);
+        f.wide(self.asked);
         f.word(self.number);
         f.word(self.epoch);
         f.word(self.arrival);

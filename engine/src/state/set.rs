@@ -80,7 +80,6 @@ pub struct RequirementSet {
     pub(super) queue: u32,
     pub(super) channel: u32,
     pub(super) skills: Vec<SkillSlot>,
-    pub(super) extra: Vec<SkillSlot>,
     pub(super) strategy: Strategy,
     pub(super) line: Line,
     pub(super) members: Vec<u32>,
@@ -96,19 +95,12 @@ pub struct RequirementSet {
 }
 
 impl RequirementSet {
-    pub(super) fn new(
-        queue: u32,
-        channel: u32,
-        skills: Vec<SkillSlot>,
-        extra: Vec<SkillSlot>,
-        strategy: Strategy,
-    ) -> RequirementSet {
+    pub(super) fn new(queue: u32, channel: u32, skills: Vec<SkillSlot>, strategy: Strategy) -> RequirementSet {
         RequirementSet {
             open: true,
             queue,
             channel,
             skills,
-            extra,
             strategy,
             line: Line::default(),
             members: Vec::new(),
@@ -129,7 +121,7 @@ impl RequirementSet {
         let mut f = Fingerprint::new(key, 3);
         f.word(u64::from(workspace) << 32 | u64::from(set));
         f.word(u64::from(self.queue) << 32 | u64::from(self.channel));
-        for s in self.skills.iter().chain(&self.extra) {
+        for s in &self.skills {
             f.word(u64::from(s.skill) << 8 | u64::from(s.level));
         }
         f.word(self.skills.len() as u64);

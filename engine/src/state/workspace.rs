@@ -282,6 +282,16 @@ impl Workspace {
             .copied()
     }
 
+    pub fn open_sets(&self) -> usize {
+        self.sets.iter().filter(|s| s.open).count()
+    }
+
+    /// The first set that nobody waits in and that is not a queue's own.
+    pub fn idle_set(&self) -> Option<u32> {
+        let own = |s: &RequirementSet| self.queue(s.queue).is_some_and(|q| q.skills == s.skills);
+        self.sets.iter().position(|s| s.open && s.line.is_empty() && !own(s)).map(|s| s as u32)
+    }
+
     /// Where a new set goes: a slot that was given up, else a further one.
     pub fn next_set(&self) -> u32 {
         self.sets.iter().position(|s| !s.open).unwrap_or(self.sets.len()) as u32
@@ -309,9 +319,6 @@ impl Workspace {
 impl RequirementSet {
     pub fn queue(&self) -> u32 {
         self.queue
-    }
-    pub fn extra(&self) -> &[SkillSlot] {
-        &self.extra
     }
     pub fn is_open(&self) -> bool {
         self.open
