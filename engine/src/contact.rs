@@ -188,7 +188,7 @@ impl Stepping<'_> {
         let route = self.state.workspace(ws).route(contact);
         let asked = self.asked(ws, contact);
         let known = asked.len() == contact.skills.len();
-        let (set, found) = self.set_of(ws, route.queue, channel, &asked);
+        let (set, found) = self.set_of(ws, route.queue, channel, if known { &asked } else { &[] });
         let all_skills = known && found;
         if all_skills && !asked.is_empty() {
             self.effect(Effect::Asked { conversation: slot, skills: asked });

@@ -41,7 +41,7 @@ pub(super) struct IdleKey {
 }
 
 /// The order of `least_loaded`: used / units by cross-multiplication, then the order of `longest_idle`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct LoadKey {
     pub used: u32,
     pub units: u32,
@@ -55,6 +55,14 @@ impl Ord for LoadKey {
         ours.cmp(&theirs).then_with(|| self.idle.cmp(&other.idle))
     }
 }
+
+impl PartialEq for LoadKey {
+    fn eq(&self, other: &LoadKey) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for LoadKey {}
 
 impl PartialOrd for LoadKey {
     fn partial_cmp(&self, other: &LoadKey) -> Option<core::cmp::Ordering> {

@@ -520,7 +520,7 @@ impl State {
         let row = &mut self.conversations[slot as usize];
         row.phase = Phase::Resolved;
         row.resolved_at = now;
-        let entry = (slot, row.number, now);
+        let entry = (slot, row.number, row.epoch);
         let workspace = row.workspace as usize;
         self.workspaces[workspace].resolved.push_back(entry);
         self.mark_conversation(slot);

@@ -153,11 +153,16 @@ impl State {
     }
     /// The conversation that was resolved longest ago, with the time.
     pub fn oldest_resolved(&self, workspace: u32) -> Option<(u32, u64)> {
-        self.workspaces[workspace as usize].resolved.iter().find(|r| self.is_resolved_entry(r)).map(|r| (r.0, r.2))
+        self.workspaces[workspace as usize]
+            .resolved
+            .iter()
+            .find(|r| self.is_resolved_entry(r))
+            .map(|r| (r.0, self.conversations[r.0 as usize].resolved_at))
     }
-    fn is_resolved_entry(&self, (slot, number, at): &(u32, u64, u64)) -> bool {
+    /// Entries are (slot, number, epoch): a reopen raises the epoch, so an entry of an earlier resolve is stale.
+    fn is_resolved_entry(&self, (slot, number, epoch): &(u32, u64, u64)) -> bool {
         let c = &self.conversations[*slot as usize];
-        c.phase == Phase::Resolved && c.number == *number && c.resolved_at == *at
+        c.phase == Phase::Resolved && c.resolved_at > 0 && c.number == *number && c.epoch == *epoch
     }
     /// The next by creation in its workspace.
     pub fn newer(&self, conversation: u32) -> Option<u32> {

@@ -14,7 +14,7 @@ use crate::policy::Strategy;
 use alloc::collections::BinaryHeap;
 use alloc::collections::binary_heap::PeekMut;
 use alloc::vec::Vec;
-use core::cmp::Reverse;
+use core::cmp::{Ordering, Reverse};
 
 /// One pick, in the rotation's unit.
 pub(super) const PICK: i128 = 1 << 32;
@@ -239,9 +239,10 @@ impl RequirementSet {
 /// says something better is replaced, one that says something worse has a better one beside it and is dropped.
 fn top<K: Ord + Copy>(heap: &mut BinaryHeap<Reverse<K>>, truth: impl Fn(&K) -> Option<K>) -> Option<K> {
     while let Some(mut head) = heap.peek_mut() {
-        match truth(&head.0) {
-            Some(now) if now == head.0 => return Some(now),
-            Some(now) if now > head.0 => head.0 = now,
+        // By order, not by equality: two loads of nothing are one key, whatever their units.
+        match truth(&head.0).map(|now| (now.cmp(&head.0), now)) {
+            Some((Ordering::Equal, now)) => return Some(now),
+            Some((Ordering::Greater, now)) => head.0 = now,
             _ => {
                 PeekMut::pop(head);
             }

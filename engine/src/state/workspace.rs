@@ -95,7 +95,7 @@ pub struct Workspace {
     /// Its conversations by creation.
     pub(super) oldest: u32,
     pub(super) newest: u32,
-    /// Resolved ones in the order of their resolves, with the time; a reopened one's entry is stale.
+    /// Resolved ones in the order of their resolves: (slot, number, epoch); a reopened one's entry is stale.
     pub(super) resolved: VecDeque<(u32, u64, u64)>,
     /// The next conversation that a changed policy has to look at.
     pub(super) review: Option<u32>,
