@@ -1,1 +1,16 @@
+//! The one integration binary: behaviours of the running program, each in the file of its name.
+//!
+//! Tests that need a program or a service that is not there print one line that begins with `skipped:` and pass;
+//! scripts/test.sh gathers these lines and `.ci/run` fails on them.
 
+mod bad_input;
+mod dead_letters;
+mod http;
+mod kill;
+mod licences;
+mod metrics;
+mod node;
+mod on_kafka;
+mod readme;
+mod recovery;
+mod sync_calls;

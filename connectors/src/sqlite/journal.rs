@@ -1,0 +1,332 @@
+//! One SQLite file, one writer thread, one transaction a group commit over all shards that have a batch.
+//!
+//! WAL with synchronous=FULL: one fsync a commit. The head (offset, term, seq, hash) is read inside the transaction
+//! and compared, so an append is a compare-and-append: no void records, no gaps. A second process is refused by a
+//! lock on a file beside it, which the kernel drops with the process. An append that fails is tried again as the same
+//! bytes, for as long as it takes; nothing is acknowledged meanwhile.
+
+use super::disk;
+use crate::journal::record::{self, Hash};
+use crate::journal::{Ack, Acked, Journal, JournalError, Kind, Visit, Wake};
+use crossbeam::channel::{Receiver, Sender, bounded};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Appends that wait for the writer: one a shard (W = 1), and claims.
+const WAITING_MAX: usize = 256;
+/// Between two tries of a failed commit.
+const RETRY: Duration = Duration::from_millis(200);
+/// Set to `off` by the one test that shows that the count of sync calls would notice; never by anybody else.
+const SYNCHRONOUS_ENV: &str = "STROWGER_TEST_SYNCHRONOUS";
+
+struct Append {
+    shard: u16,
+    ticket: u64,
+    record: Arc<[u8]>,
+    acks: Sender<Acked>,
+    wake: Wake,
+}
+
+/// The open file: holds the lock and the writer thread. Its journals are handles.
+pub struct SqliteStore {
+    path: PathBuf,
+    shards: u16,
+    appends: Option<Sender<Append>>,
+    writer: Option<std::thread::JoinHandle<()>>,
+    _lock: File,
+}
+
+impl SqliteStore {
+    /// Opens the journal at `path`, or creates it with `shards` shards, which it then has for ever.
+    pub fn open(path: &Path, shards: u16) -> Result<SqliteStore, JournalError> {
+        let room = disk::free_bytes(path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")));
+        let room = room.map_err(|error| JournalError::Unavailable(format!("{}: {error}", path.display())))?;
+        if room < disk::FREE_BYTES_MIN {
+            return Err(refused(format!(
+                "only {} MiB are free on the disk of {}; the journal is never trimmed yet and needs at least 1,024 MiB to start",
+                room >> 20,
+                path.display()
+            )));
+        }
+        let lock = lock(path)?;
+        let connection = connect(path).map_err(|error| failed(path, &error))?;
+        let found = create(&connection, shards).map_err(|error| failed(path, &error))?;
+        if found != shards {
+            return Err(refused(format!(
+                "{} was created with {found} shards and {shards} are configured; the number never changes",
+                path.display()
+            )));
+        }
+        let (appends, waiting) = bounded(WAITING_MAX);
+        let writer = std::thread::Builder::new()
+            .name("journal".into())
+            .spawn(move || write(connection, &waiting))
+            .map_err(|error| JournalError::Unavailable(error.to_string()))?;
+        Ok(SqliteStore { path: path.into(), shards, appends: Some(appends), writer: Some(writer), _lock: lock })
+    }
+
+    /// A handle for one thread; its acks go to `acks`.
+    pub fn journal(&self, acks: Sender<Acked>, wake: Wake) -> Result<SqliteJournal, JournalError> {
+        let reader = Connection::open_with_flags(
+            &self.path,
+            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+        )
+        .map_err(|error| failed(&self.path, &error))?;
+        let appends = self.appends.clone().expect("open until dropped");
+        Ok(SqliteJournal { reader, shards: self.shards, appends, acks, wake })
+    }
+
+    /// A handle that only reads.
+    pub fn reader(&self) -> Result<SqliteJournal, JournalError> {
+        self.journal(bounded(1).0, Arc::new(|_| {}))
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for SqliteStore {
+    /// What was submitted is written before the file is closed. The journals must be dropped first.
+    fn drop(&mut self) {
+        self.appends = None;
+        if let Some(writer) = self.writer.take() {
+            let _ = writer.join();
+        }
+    }
+}
+
+fn refused(sentence: String) -> JournalError {
+    crate::journal::Halt::Refused(sentence).into()
+}
+
+fn failed(path: &Path, error: &rusqlite::Error) -> JournalError {
+    JournalError::Unavailable(format!("{}: {error}", path.display()))
+}
+
+/// One process a file. The lock belongs to the open file, not to its name: kill -9 leaves nothing behind.
+fn lock(path: &Path) -> Result<File, JournalError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let unavailable = |error: &dyn std::fmt::Display| {
+        JournalError::Unavailable(format!("{}: {error}", Path::new(&name).display()))
+    };
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&name)
+        .map_err(|error| unavailable(&error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            Err(refused(format!("{} is in use by another process; a journal has one owner", path.display())))
+        }
+        Err(TryLockError::Error(error)) => Err(unavailable(&error)),
+    }
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(path)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    let off = std::env::var(SYNCHRONOUS_ENV).is_ok_and(|value| value == "off");
+    if off {
+        tracing::warn!("synchronous is OFF: an acknowledged event can be lost; this is for one test only");
+    }
+    connection.pragma_update(None, "synchronous", if off { "OFF" } else { "FULL" })?;
+    connection.pragma_update(None, "locking_mode", "NORMAL")?;
+    connection.busy_timeout(Duration::from_secs(5))?;
+    Ok(connection)
+}
+
+fn create(connection: &Connection, shards: u16) -> rusqlite::Result<u16> {
+    connection.execute_batch(
+        "BEGIN IMMEDIATE;
+         CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+         CREATE TABLE IF NOT EXISTS journal (
+            shard INTEGER NOT NULL, offset INTEGER NOT NULL,
+            -- The fold after this record, for the compare-and-append and for people.
+            seq INTEGER NOT NULL, term INTEGER NOT NULL, hash BLOB NOT NULL,
+            record BLOB NOT NULL,
+            PRIMARY KEY (shard, offset)) STRICT;
+         CREATE INDEX IF NOT EXISTS journal_seq ON journal (shard, seq);",
+    )?;
+    connection.execute(
+        "INSERT INTO meta (name, value) VALUES ('shards', ?1) ON CONFLICT DO NOTHING",
+        params![shards.to_string()],
+    )?;
+    let found: String =
+        connection.query_row("SELECT value FROM meta WHERE name = 'shards'", [], |row| row.get(0))?;
+    connection.execute_batch("COMMIT")?;
+    Ok(found.parse().unwrap_or(0))
+}
+
+/// The writer thread: takes what waits, commits it together, acknowledges. Ends when the store is dropped.
+fn write(mut connection: Connection, waiting: &Receiver<Append>) {
+    let mut group: Vec<Append> = Vec::with_capacity(WAITING_MAX);
+    while let Ok(first) = waiting.recv() {
+        group.push(first);
+        group.extend(waiting.try_iter().take(WAITING_MAX - 1));
+        let acks = loop {
+            match commit(&mut connection, &group) {
+                Ok(acks) => break acks,
+                Err(error) => {
+                    tracing::error!(%error, "the journal cannot be written; trying again");
+                    std::thread::sleep(RETRY);
+                }
+            }
+        };
+        for (append, ack) in group.drain(..).zip(acks) {
+            // The receiver is gone only when the process ends.
+            let _ = append.acks.send(Acked { shard: append.shard, ticket: append.ticket, ack });
+            (append.wake)(append.shard);
+        }
+    }
+}
+
+/// The last record of a shard's log as its row says it.
+struct Head {
+    next_offset: u64,
+    term: u64,
+    seq: u64,
+    hash: Hash,
+}
+
+fn commit(connection: &mut Connection, group: &[Append]) -> rusqlite::Result<Vec<Ack>> {
+    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    let mut acks = Vec::with_capacity(group.len());
+    for append in group {
+        acks.push(insert(&transaction, append)?);
+    }
+    transaction.commit()?;
+    Ok(acks)
+}
+
+fn insert(connection: &Connection, append: &Append) -> rusqlite::Result<Ack> {
+    let head = head(connection, append.shard)?;
+    let header = match record::decode(head.next_offset, &append.record) {
+        Ok(record) => record.header,
+        Err(halt) => return Ok(Ack::Unknown(halt.to_string())),
+    };
+    let (seq, follows) = match header.kind {
+        Kind::Claim => (head.seq, header.term > head.term),
+        Kind::Batch => {
+            let follows = (header.term, header.seq, header.prev_hash) == (head.term, head.seq + 1, head.hash);
+            (header.seq, follows)
+        }
+    };
+    let hash = record::chain(&header.prev_hash, &append.record);
+    if hash == head.hash {
+        // A commit that reported an error and had happened all the same: these bytes stand there already.
+        return Ok(Ack::Offset(head.next_offset - 1));
+    }
+    if !follows {
+        return Ok(Ack::Unknown("another writer has appended to the journal".into()));
+    }
+    connection
+        .prepare_cached("INSERT INTO journal (shard, offset, seq, term, hash, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
+        .execute(params![
+            append.shard,
+            head.next_offset as i64,
+            seq as i64,
+            header.term as i64,
+            record::chain(&head.hash, &append.record),
+            &append.record[..]
+        ])?;
+    Ok(Ack::Offset(head.next_offset))
+}
+
+fn head(connection: &Connection, shard: u16) -> rusqlite::Result<Head> {
+    let found = connection
+        .prepare_cached("SELECT offset, term, seq, hash FROM journal WHERE shard = ?1 ORDER BY offset DESC LIMIT 1")?
+        .query_row(params![shard], |row| {
+            Ok(Head {
+                next_offset: row.get::<_, i64>(0)? as u64 + 1,
+                term: row.get::<_, i64>(1)? as u64,
+                seq: row.get::<_, i64>(2)? as u64,
+                hash: row.get(3)?,
+            })
+        })
+        .optional()?;
+    Ok(found.unwrap_or(Head { next_offset: 0, term: 0, seq: 0, hash: [0; 32] }))
+}
+
+/// One thread's handle on the store.
+pub struct SqliteJournal {
+    reader: Connection,
+    shards: u16,
+    appends: Sender<Append>,
+    acks: Sender<Acked>,
+    wake: Wake,
+}
+
+impl SqliteJournal {
+    fn scan(&mut self, shard: u16, from: u64, visit: &mut Visit<'_>) -> Result<u64, JournalError> {
+        assert!(shard < self.shards, "shard {shard} of {}", self.shards);
+        let unavailable = |error: rusqlite::Error| JournalError::Unavailable(error.to_string());
+        let mut statement = self
+            .reader
+            .prepare_cached("SELECT offset, record FROM journal WHERE shard = ?1 AND offset >= ?2 ORDER BY offset")
+            .map_err(unavailable)?;
+        let mut rows = statement.query(params![shard, from as i64]).map_err(unavailable)?;
+        let mut next = None;
+        while let Some(row) = rows.next().map_err(unavailable)? {
+            let offset = row.get::<_, i64>(0).map_err(unavailable)? as u64;
+            let bytes = row.get_ref(1).map_err(unavailable)?;
+            let bytes = bytes.as_blob().map_err(|error| JournalError::Unavailable(error.to_string()))?;
+            visit(offset, bytes)?;
+            next = Some(offset + 1);
+        }
+        match next {
+            Some(next) => Ok(next),
+            // Nothing at `from` or after it: the log ends here, or below.
+            None => Ok(end(&self.reader, shard).unwrap_or(0).min(from)),
+        }
+    }
+}
+
+impl Journal for SqliteJournal {
+    fn read(&mut self, shard: u16, from: u64, visit: &mut Visit<'_>) -> Result<u64, JournalError> {
+        self.scan(shard, from, visit)
+    }
+
+    /// A committed row is seen by every later read transaction, so one scan reaches `through` or it is not there.
+    fn read_through(&mut self, shard: u16, from: u64, through: u64, visit: &mut Visit<'_>) -> Result<u64, JournalError> {
+        let end = self.scan(shard, from, visit)?;
+        if end > through {
+            return Ok(end);
+        }
+        Err(JournalError::Unavailable(format!("the journal ends at {end}, and offset {through} was acknowledged")))
+    }
+
+    /// The writer is the store's: there is nothing to open, and a claim is the only fence needed.
+    fn open_writer(&mut self, _shard: u16) -> Result<(), JournalError> {
+        Ok(())
+    }
+
+    fn close_writer(&mut self, _shard: u16) {}
+
+    fn submit(&mut self, shard: u16, ticket: u64, record: Arc<[u8]>) {
+        let append = Append { shard, ticket, record, acks: self.acks.clone(), wake: self.wake.clone() };
+        if self.appends.send(append).is_err() {
+            panic!("the journal's writer thread has ended");
+        }
+    }
+
+    fn end(&mut self, shard: u16) -> Option<u64> {
+        end(&self.reader, shard)
+    }
+}
+
+fn end(reader: &Connection, shard: u16) -> Option<u64> {
+    reader
+        .query_row("SELECT max(offset) + 1 FROM journal WHERE shard = ?1", params![shard], |row| {
+            row.get::<_, Option<i64>>(0)
+        })
+        .ok()
+        .flatten()
+        .map(|end| end as u64)
+}

@@ -1,0 +1,314 @@
+//! `strowger simulate`: a workload on the engine inside the process, in virtual time.
+//!
+//! The engine's time is the workload's own instants; events carry the workload's ids and times and the source `simulate`.
+//! Same workspace, workload and seed: same decisions, same digest. No file, clock or thread is touched between the first
+//! event and the last. Before each event the engine gets every tick that is due until then; after it, ticks at the same
+//! instant until nothing is due.
+
+use crate::figures::{self, Figures};
+use crate::player::{Act, Axis, Deed, Player, Seen};
+use crate::progress;
+use crate::workload::{Arrival, Line, Presence, Selection, Workload};
+use anyhow::{Context, Result, ensure};
+use connectors::codec;
+use connectors::workspace_file::WorkspaceFile;
+use engine::engine::{Engine, Output};
+use engine::id::{HashKey, Id, Kind};
+use engine::input::{Actor, ActorKind, Body, By, Contact, EventType, Input, RequiredSkill};
+use engine::policy::Policy;
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+pub struct SimulateArgs {
+    pub workspace: PathBuf,
+    pub workload: PathBuf,
+    pub seed: u64,
+    pub selection: Selection,
+    pub json: bool,
+    pub calls: Option<PathBuf>,
+}
+
+const SOURCE: &str = "simulate";
+/// The bar is moved once in so many events.
+const EVENTS_A_DRAWING: u64 = 4_096;
+
+pub fn run(args: SimulateArgs) -> Result<()> {
+    let file = open_workspace(&args.workspace)?;
+    let workload = Workload::open(&args.workload, &args.selection)?;
+    let begun = Instant::now();
+    let played = play(&file, &workload, args.seed)?;
+    let figures = Figures::of(&played.player, Some(played.digest), begun.elapsed().as_secs_f64());
+    if let Some(path) = &args.calls {
+        figures::write_calls(path, &played.player, true)?;
+    }
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        use std::io::Write;
+        writeln!(out, "{}", figures.json())?;
+    } else {
+        figures::print(&figures, &mut out)?;
+    }
+    Ok(())
+}
+
+pub fn open_workspace(path: &Path) -> Result<WorkspaceFile> {
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read the workspace file {name}"))?;
+    WorkspaceFile::parse(&name, &text).map_err(|faults| anyhow::anyhow!("{faults}"))
+}
+
+/// Whether customers of this channel are there while they wait, by this policy.
+pub fn is_live(policy: &Policy, channel: &str) -> bool {
+    policy.channels.iter().any(|known| &*known.name == channel && known.live)
+}
+
+pub struct Played<'w> {
+    /// Settled: ready for `Figures`.
+    pub player: Player<'w>,
+    pub digest: String,
+}
+
+/// Plays the whole workload.
+pub fn play<'w>(file: &WorkspaceFile, workload: &'w Workload, seed: u64) -> Result<Played<'w>> {
+    let axis = Axis { workload: workload.begins, engine: workload.begins, stretch: 1.0 };
+    let player = Player::new(workload, axis, "", &|channel| is_live(&file.policy, channel));
+    let key = HashKey(u128::from(seed) << 64 | u128::from(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+    let mut simulation = Simulation {
+        inputs: Inputs::new(key, &file.workspace),
+        machine: Machine {
+            engine: Engine::new(key),
+            out: Output::default(),
+            seq: 0,
+            digest: Sha256::new(),
+            line: Vec::new(),
+        },
+        player,
+    };
+    simulation.configure(file)?;
+    let bar = progress::bar(workload.lines.len() as u64, "playing");
+    for event in 1u64.. {
+        if !simulation.advance()? {
+            break;
+        }
+        if event.is_multiple_of(EVENTS_A_DRAWING) {
+            bar.set_position(simulation.player.lines_played() as u64);
+        }
+    }
+    bar.finish_and_clear();
+    simulation.player.settle(false);
+    let digest = simulation.machine.digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(Played { player: simulation.player, digest })
+}
+
+struct Simulation<'w> {
+    inputs: Inputs,
+    machine: Machine,
+    player: Player<'w>,
+}
+
+impl Simulation<'_> {
+    fn configure(&mut self, file: &WorkspaceFile) -> Result<()> {
+        let now = self.player.workload().begins;
+        let mut policy = file.policy.clone();
+        policy.version = policy.version.max(1);
+        let input = self.inputs.policy(policy, now);
+        self.machine.step(&input, now, &mut self.player)?;
+        for (agent, config) in &file.agents {
+            let input = self.inputs.agent(agent, config.clone(), now);
+            self.machine.step(&input, now, &mut self.player)?;
+        }
+        let refused = self.player.refused.keys().next();
+        ensure!(refused.is_none(), "the engine does not take the workspace: {}", refused.map_or("", |(code, _)| code));
+        Ok(())
+    }
+
+    /// The next event or tick, whichever is due first. False: nothing can change any more.
+    fn advance(&mut self) -> Result<bool> {
+        let tick = self.machine.engine.wants_tick_at();
+        match (self.player.next_due(), tick) {
+            (None, None) => return Ok(false),
+            (Some(due), Some(tick)) if tick <= due => self.machine.tick(tick, &mut self.player)?,
+            (None, Some(tick)) => self.machine.tick(tick, &mut self.player)?,
+            (Some(due), _) => {
+                let act = self.player.take_due(due).context("a deed that was due is gone")?;
+                let input = self.inputs.of(&act, &self.player);
+                self.machine.step(&input, due, &mut self.player)?;
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// The engine with the digest of what it decides. Each step is a batch of its own, so that no batching can be seen.
+struct Machine {
+    engine: Engine,
+    out: Output,
+    seq: u64,
+    digest: Sha256,
+    line: Vec<u8>,
+}
+
+impl Machine {
+    fn step(&mut self, input: &Input, now: u64, player: &mut Player<'_>) -> Result<()> {
+        self.begin();
+        let answer = self.engine.step(input, now, &mut self.out);
+        ensure!(
+            answer != engine::Answer::UnknownWorkspace,
+            "the engine does not know the workspace {}",
+            input.workspace.text
+        );
+        self.tell(player)
+    }
+
+    fn tick(&mut self, at: u64, player: &mut Player<'_>) -> Result<()> {
+        let now = at.max(self.engine.now());
+        self.begin();
+        let changed = self.engine.tick(now, &mut self.out);
+        let again = self.engine.wants_tick_at().is_some_and(|next| next <= now);
+        assert!(changed || !again, "the engine wants a tick at {now} and does nothing in it");
+        self.tell(player)
+    }
+
+    fn begin(&mut self) {
+        self.seq += 1;
+        self.out.begin(self.seq);
+    }
+
+    fn tell(&mut self, player: &mut Player<'_>) -> Result<()> {
+        self.engine.seal();
+        for told in codec::decisions(&self.out.decisions).context("the engine's own decisions")? {
+            self.line.clear();
+            codec::canonical(&told, &mut self.line);
+            self.line.push(b'\n');
+            self.digest.update(&self.line);
+            player.see(&Seen::of(&told));
+        }
+        Ok(())
+    }
+}
+
+/// Makes the engine's inputs of deeds, as the codec would of their CloudEvents.
+struct Inputs {
+    key: HashKey,
+    workspace: Id,
+    source_hash: u128,
+}
+
+impl Inputs {
+    fn new(key: HashKey, workspace: &str) -> Inputs {
+        let workspace = key.id(Kind::Workspace, workspace, workspace);
+        let source_hash = key.hash(Kind::Source, &workspace.text, &[SOURCE]);
+        Inputs { key, workspace, source_hash }
+    }
+
+    fn id(&self, kind: Kind, text: &str) -> Id {
+        self.key.id(kind, &self.workspace.text, text)
+    }
+
+    fn hash(&self, kind: Kind, parts: &[&str]) -> u128 {
+        self.key.hash(kind, &self.workspace.text, parts)
+    }
+
+    fn input(&self, id: &str, event_type: EventType, time: u64, actor: Option<Actor>, body: Body) -> Input {
+        Input {
+            id: id.into(),
+            source: SOURCE.into(),
+            key: self.hash(Kind::Event, &[SOURCE, id]),
+            source_hash: self.source_hash,
+            workspace: self.workspace.clone(),
+            event_type,
+            time: Some(time),
+            traceparent: None,
+            actor,
+            body,
+        }
+    }
+
+    fn policy(&self, policy: Policy, now: u64) -> Input {
+        let body = Body::WorkspaceConfigure { policy: Box::new(policy), expected_version: None };
+        self.input("workspace", EventType::WorkspaceConfigure, now, None, body)
+    }
+
+    fn agent(&self, agent: &str, config: engine::policy::AgentConfig, now: u64) -> Input {
+        let body = Body::AgentConfigure { agent: self.id(Kind::Agent, agent), config };
+        self.input(&format!("agent/{agent}"), EventType::AgentConfigure, now, None, body)
+    }
+
+    fn of(&self, act: &Act, player: &Player<'_>) -> Input {
+        let workload = player.workload();
+        match act.deed {
+            Deed::Opening { index } => self.presence(&workload.opening[index as usize], "opening", act.at),
+            Deed::Presence { line } => match &workload.lines[line as usize] {
+                Line::Presence(presence) => self.presence(presence, "presence", act.at),
+                Line::Arrival(_) => unreachable!("a deed of presence is a line of presence"),
+            },
+            Deed::Arrive { call } => self.arrival(player.arrival(call), player.calls[call as usize].live, act.at),
+            Deed::Resolve { call, agent } => {
+                let conversation = &player.arrival(call).conversation;
+                let actor = Actor { kind: ActorKind::Agent, id: self.id(Kind::Agent, player.agent_names.text(agent)) };
+                let body = Body::ConversationResolve {
+                    conversation: self.id(Kind::Conversation, conversation),
+                    expected_epoch: None,
+                };
+                let id = format!("{conversation}/resolve");
+                self.input(&id, EventType::ConversationResolve, act.at, Some(actor), body)
+            }
+            Deed::Leave { call } => self.leaving(player.arrival(call), act.at),
+        }
+    }
+
+    fn presence(&self, presence: &Presence, what: &str, at: u64) -> Input {
+        let agent = self.id(Kind::Agent, &presence.agent);
+        let actor = Actor { kind: ActorKind::Agent, id: agent.clone() };
+        let body = Body::AgentPresence { agent, status: presence.status, by: By::Agent, session: None, sequence: None };
+        self.input(&format!("{what}/{}", presence.line), EventType::AgentPresence, at, Some(actor), body)
+    }
+
+    fn customer(&self, arrival: &Arrival) -> Option<Actor> {
+        let customer = arrival.customer.as_ref()?;
+        Some(Actor { kind: ActorKind::Customer, id: self.id(Kind::Customer, customer) })
+    }
+
+    fn arrival(&self, arrival: &Arrival, live: bool, at: u64) -> Input {
+        let contact = self.contact(arrival);
+        let (event_type, body) = if live {
+            (EventType::ContactStarted, Body::ContactStarted { contact })
+        } else {
+            (EventType::MessageReceived, Body::MessageReceived { contact, opens: true })
+        };
+        self.input(&arrival.conversation, event_type, at, self.customer(arrival), body)
+    }
+
+    fn contact(&self, arrival: &Arrival) -> Contact {
+        let entry = arrival.entry.as_deref().unwrap_or("");
+        let identity = |customer: &str| self.hash(Kind::Contact, &[&arrival.channel, entry, customer]);
+        let skill = |(name, level): &(Box<str>, u8)| RequiredSkill { skill: self.id(Kind::Skill, name), level: *level };
+        let mut skills: Vec<RequiredSkill> = arrival.skills.iter().map(skill).collect();
+        skills.sort();
+        Contact {
+            conversation: Some(self.id(Kind::Conversation, &arrival.conversation)),
+            // Asked for only where an event names no conversation.
+            new_conversation: Id::default(),
+            identity: arrival.customer.as_deref().map(identity),
+            threaded: false,
+            customer: arrival.customer.as_deref().map(|customer| self.id(Kind::Customer, customer)),
+            tier: arrival.tier.as_deref().map(|tier| self.hash(Kind::Tier, &[tier])),
+            language: arrival.language.as_deref().map(|language| self.hash(Kind::Language, &[language])),
+            channel: self.id(Kind::Channel, &arrival.channel),
+            entry: arrival.entry.as_deref().map(|entry| self.id(Kind::Entry, entry)).unwrap_or_default(),
+            attributes: arrival.attributes.iter().map(|(k, v)| self.hash(Kind::Attribute, &[k, v])).collect(),
+            skills,
+        }
+    }
+
+    fn leaving(&self, arrival: &Arrival, at: u64) -> Input {
+        let body = Body::ContactEnded {
+            conversation: Some(self.id(Kind::Conversation, &arrival.conversation)),
+            identity: None,
+            by: ActorKind::Customer,
+        };
+        let id = format!("{}/leave", arrival.conversation);
+        self.input(&id, EventType::ContactEnded, at, self.customer(arrival), body)
+    }
+}

@@ -1,0 +1,362 @@
+//! The workload: NDJSON, plain or gzip, sorted by `at`, of arrivals and changes of presence (`load-tests/README.md`).
+//!
+//! It says what the world does (who comes when, how long he needs, when he would give up, who is there), not what a
+//! router did with it; `observed` is what really happened, for comparison only. The whole file is read at once, checked
+//! line by line, and cut to `--from` and `--to`.
+
+use anyhow::{Context, Result, bail, ensure};
+use engine::input::Status;
+use flate2::read::MultiGzDecoder;
+use serde::Deserialize;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+
+type Text = Box<str>;
+
+/// A line is at most this long: one arrival with 64 attributes fits many times over.
+pub const LINE_BYTES_MAX: u64 = 64 * 1024;
+/// At most so many lines, some 8 GB in memory.
+pub const LINES_MAX: usize = 20_000_000;
+/// Ids leave room, within the engine's 256 bytes, for the run's prefix and what an event's id adds.
+pub const ID_BYTES_MAX: usize = 200;
+/// No duration of a workload is longer: 30 years.
+const SECONDS_MAX: f64 = 1e9;
+
+/// A workload, cut to what is to be played.
+#[derive(Debug, Default)]
+pub struct Workload {
+    pub lines: Vec<Line>,
+    /// Of each agent the last status before `begins`, in the order of those lines: what `--from` sends first.
+    pub opening: Vec<Presence>,
+    /// `--from`, else the first line's instant, ms UTC.
+    pub begins: u64,
+    /// The last line's instant.
+    pub ends: u64,
+}
+
+#[derive(Debug)]
+pub enum Line {
+    Arrival(Box<Arrival>),
+    Presence(Presence),
+}
+
+impl Line {
+    pub fn at(&self) -> u64 {
+        match self {
+            Line::Arrival(arrival) => arrival.at,
+            Line::Presence(presence) => presence.at,
+        }
+    }
+}
+
+#[derive(Debug, Default, Clone)]
+pub struct Arrival {
+    /// ms UTC.
+    pub at: u64,
+    pub conversation: Text,
+    pub customer: Option<Text>,
+    pub tier: Option<Text>,
+    pub language: Option<Text>,
+    pub channel: Text,
+    pub entry: Option<Text>,
+    pub attributes: Vec<(Text, Text)>,
+    /// Required of the agent, with the level.
+    pub skills: Vec<(Text, u8)>,
+    pub handle_ms: u64,
+    /// None: never leaves.
+    pub patience_ms: Option<u64>,
+    pub observed: Option<Observed>,
+}
+
+/// What really happened to it.
+#[derive(Debug, Default, Clone)]
+pub struct Observed {
+    pub queued: bool,
+    pub wait_ms: u64,
+    pub answered: bool,
+    pub abandoned: bool,
+    pub agent: Option<Text>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Presence {
+    pub at: u64,
+    pub agent: Text,
+    pub status: Status,
+    /// Its number in the file, from 1: part of its event's id.
+    pub line: u64,
+}
+
+/// What to read of a workload: `from` <= at < `to`. A time is RFC 3339; without an offset, or as a bare date, it has the
+/// offset of the workload's first line.
+#[derive(Debug, Default, Clone)]
+pub struct Selection {
+    pub from: Option<String>,
+    pub to: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct RawLine {
+    at: Text,
+    kind: Text,
+    conversation: Option<Text>,
+    customer: Option<Text>,
+    tier: Option<Text>,
+    language: Option<Text>,
+    channel: Option<Text>,
+    entry: Option<Text>,
+    attributes: Option<BTreeMap<Text, serde_json::Value>>,
+    skills: Option<BTreeMap<Text, u8>>,
+    handle_s: Option<f64>,
+    patience_s: Option<f64>,
+    observed: Option<RawObserved>,
+    agent: Option<Text>,
+    status: Option<Text>,
+}
+
+#[derive(Deserialize)]
+struct RawObserved {
+    #[serde(default)]
+    queued: bool,
+    wait_s: Option<f64>,
+    outcome: Option<Text>,
+    agent: Option<Text>,
+}
+
+impl Workload {
+    /// Reads a file; gzip is known by its first two bytes, not by its name.
+    pub fn open(path: &Path, selection: &Selection) -> Result<Workload> {
+        let name = path.display().to_string();
+        let file = File::open(path).with_context(|| format!("cannot open the workload {name}"))?;
+        let mut reader = BufReader::with_capacity(1 << 20, file);
+        let packed = reader.fill_buf().with_context(|| format!("cannot read {name}"))?.starts_with(&[0x1f, 0x8b]);
+        if packed {
+            Workload::read(&name, BufReader::with_capacity(1 << 20, MultiGzDecoder::new(reader)), selection)
+        } else {
+            Workload::read(&name, reader, selection)
+        }
+    }
+
+    pub fn read(name: &str, mut reader: impl BufRead, selection: &Selection) -> Result<Workload> {
+        let mut reading = Reading::default();
+        let mut bytes = Vec::new();
+        for number in 1.. {
+            bytes.clear();
+            let len = reader
+                .by_ref()
+                .take(LINE_BYTES_MAX)
+                .read_until(b'\n', &mut bytes)
+                .with_context(|| format!("cannot read {name}"))?;
+            if len == 0 {
+                break;
+            }
+            ensure!((len as u64) < LINE_BYTES_MAX, "{name}:{number}: the line is longer than {LINE_BYTES_MAX} bytes");
+            if bytes.trim_ascii().is_empty() {
+                continue;
+            }
+            ensure!(number <= LINES_MAX as u64, "{name}: more than {LINES_MAX} lines");
+            reading.line(&bytes, number, selection).with_context(|| format!("{name}:{number}"))?;
+        }
+        reading.finish().with_context(|| name.to_owned())
+    }
+
+    pub fn arrivals(&self) -> impl Iterator<Item = &Arrival> {
+        self.lines.iter().filter_map(|line| match line {
+            Line::Arrival(arrival) => Some(&**arrival),
+            Line::Presence(_) => None,
+        })
+    }
+}
+
+/// A workload being read.
+#[derive(Default)]
+struct Reading {
+    workload: Workload,
+    last_at: u64,
+    from: Option<u64>,
+    to: Option<u64>,
+    begun: bool,
+    conversations: HashSet<Text>,
+    /// Of each agent the last status before `from`, with when it came among them.
+    earlier: HashMap<Text, Presence>,
+}
+
+impl Reading {
+    fn line(&mut self, bytes: &[u8], number: u64, selection: &Selection) -> Result<()> {
+        let raw: RawLine = serde_json::from_slice(bytes).context("not a line of a workload")?;
+        let at = instant(&raw.at)?;
+        if !self.begun {
+            self.begun = true;
+            let offset = offset(&raw.at);
+            self.from = selection.from.as_deref().map(|text| chosen(text, offset)).transpose().context("--from")?;
+            self.to = selection.to.as_deref().map(|text| chosen(text, offset)).transpose().context("--to")?;
+        }
+        ensure!(at >= self.last_at, "the lines are not sorted by \"at\": {} comes after a later one", raw.at);
+        self.last_at = at;
+        let early = self.from.is_some_and(|from| at < from);
+        let late = self.to.is_some_and(|to| at >= to);
+        match &*raw.kind {
+            "arrival" => {
+                let arrival = arrival(raw, at)?;
+                if !early && !late {
+                    let fresh = self.conversations.insert(arrival.conversation.clone());
+                    ensure!(fresh, "the conversation {} has come already on an earlier line", arrival.conversation);
+                    self.workload.lines.push(Line::Arrival(Box::new(arrival)));
+                }
+            }
+            "presence" => {
+                let presence = presence(raw, at, number)?;
+                if early {
+                    self.earlier.insert(presence.agent.clone(), presence);
+                } else if !late {
+                    self.workload.lines.push(Line::Presence(presence));
+                }
+            }
+            other => bail!("the kind {other:?} is not known; known are \"arrival\" and \"presence\""),
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Workload> {
+        let mut workload = self.workload;
+        let Some(first) = workload.lines.first() else {
+            bail!("no line of the workload lies between --from and --to");
+        };
+        workload.begins = self.from.unwrap_or(first.at());
+        workload.ends = workload.lines.last().map_or(workload.begins, Line::at);
+        workload.opening = self.earlier.into_values().collect();
+        workload.opening.sort_by_key(|presence| presence.line);
+        Ok(workload)
+    }
+}
+
+fn arrival(raw: RawLine, at: u64) -> Result<Arrival> {
+    let mut attributes = Vec::new();
+    for (key, value) in raw.attributes.unwrap_or_default() {
+        let text = match value {
+            serde_json::Value::String(text) => text,
+            serde_json::Value::Number(number) => number.to_string(),
+            serde_json::Value::Bool(flag) => flag.to_string(),
+            _ => bail!("the attribute {key:?} is neither a text, a number nor true or false"),
+        };
+        attributes.push((key, text.into_boxed_str()));
+    }
+    let skills: Vec<(Text, u8)> = raw.skills.unwrap_or_default().into_iter().collect();
+    ensure!(skills.iter().all(|(_, level)| *level <= 10), "a skill's level is a number from 0 to 10");
+    Ok(Arrival {
+        at,
+        conversation: id("conversation", raw.conversation)?,
+        customer: raw.customer.map(|text| id("customer", Some(text))).transpose()?,
+        tier: raw.tier,
+        language: raw.language,
+        channel: id("channel", raw.channel)?,
+        entry: raw.entry,
+        attributes,
+        skills,
+        handle_ms: milliseconds("handle_s", raw.handle_s.context("\"handle_s\" is missing")?)?,
+        patience_ms: raw.patience_s.map(|s| milliseconds("patience_s", s)).transpose()?,
+        observed: raw.observed.map(observed).transpose()?,
+    })
+}
+
+fn observed(raw: RawObserved) -> Result<Observed> {
+    let outcome = raw.outcome.as_deref().unwrap_or("");
+    Ok(Observed {
+        queued: raw.queued,
+        wait_ms: milliseconds("observed.wait_s", raw.wait_s.unwrap_or(0.0))?,
+        answered: outcome == "answered",
+        abandoned: outcome == "abandoned",
+        agent: raw.agent,
+    })
+}
+
+fn presence(raw: RawLine, at: u64, line: u64) -> Result<Presence> {
+    let word = raw.status.context("\"status\" is missing")?;
+    let status = Status::from_word(&word).with_context(|| format!("the status {word:?} is not known"))?;
+    Ok(Presence { at, agent: id("agent", raw.agent)?, status, line })
+}
+
+fn id(field: &str, text: Option<Text>) -> Result<Text> {
+    let text = text.with_context(|| format!("{field:?} is missing"))?;
+    let fits = (1..=ID_BYTES_MAX).contains(&text.len()) && text.bytes().all(|byte| (0x21..=0x7e).contains(&byte));
+    ensure!(fits, "{field:?} must be 1 to {ID_BYTES_MAX} visible ASCII characters without blanks");
+    Ok(text)
+}
+
+fn milliseconds(field: &str, seconds: f64) -> Result<u64> {
+    ensure!((0.0..=SECONDS_MAX).contains(&seconds), "{field:?} must be a number of seconds from 0 to {SECONDS_MAX}");
+    Ok((seconds * 1000.0).round() as u64)
+}
+
+/// RFC 3339 to ms UTC; not before 1970.
+fn instant(text: &str) -> Result<u64> {
+    connectors::codec::parse_timestamp(text)
+        .with_context(|| format!("{text:?} is not a time of RFC 3339 between 1970 and 9999"))
+}
+
+/// `Z` or `+02:00`: what follows the time of day.
+fn offset(at: &str) -> &str {
+    let time = at.find(['T', 't', ' ']).unwrap_or(0);
+    at[time..].find(['Z', 'z', '+', '-']).map_or("Z", |begin| &at[time + begin..])
+}
+
+fn chosen(text: &str, offset: &str) -> Result<u64> {
+    if connectors::codec::parse_timestamp(text).is_some() {
+        return instant(text);
+    }
+    let rest = match text.len() {
+        DATE => "T00:00:00",
+        DATE_AND_MINUTE => ":00",
+        _ => "",
+    };
+    instant(&format!("{text}{rest}{offset}"))
+}
+
+const DATE: usize = "1999-02-01".len();
+const DATE_AND_MINUTE: usize = "1999-02-01T07:00".len();
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TWO: &str = concat!(
+        r#"{"at":"1999-02-01T06:59:53+02:00","kind":"presence","agent":"A01","status":"online"}"#,
+        "\n",
+        r#"{"at":"1999-02-01T07:00:00.25+02:00","kind":"arrival","conversation":"c1","customer":null,"tier":"vip","channel":"voice","attributes":{"type":"NW","n":3},"handle_s":113.0,"patience_s":null,"observed":{"queued":true,"wait_s":1.5,"outcome":"answered","agent":"A01"}}"#,
+        "\n"
+    );
+
+    fn read(text: &str, from: Option<&str>, to: Option<&str>) -> Result<Workload> {
+        let selection = Selection { from: from.map(str::to_owned), to: to.map(str::to_owned) };
+        Workload::read("w", text.as_bytes(), &selection)
+    }
+
+    #[test]
+    fn a_line_is_read_with_its_times_in_milliseconds() {
+        let workload = read(TWO, None, None).unwrap();
+        let arrival = workload.arrivals().next().unwrap();
+        assert_eq!((arrival.at - workload.begins, arrival.handle_ms, arrival.patience_ms), (7_250, 113_000, None));
+        assert_eq!(arrival.attributes, [("n".into(), "3".into()), ("type".into(), "NW".into())]);
+        assert!(arrival.observed.as_ref().unwrap().queued);
+    }
+
+    #[test]
+    fn from_keeps_the_last_earlier_status_and_takes_the_files_own_offset() {
+        let workload = read(TWO, Some("1999-02-01T07:00"), None).unwrap();
+        assert_eq!((workload.lines.len(), workload.opening.len()), (1, 1));
+        assert_eq!(workload.begins, instant("1999-02-01T05:00:00Z").unwrap());
+        assert!(read(TWO, None, Some("1999-02-01")).is_err());
+        assert_eq!(read(TWO, Some("1999-02-01"), Some("1999-02-02")).unwrap().lines.len(), 2);
+    }
+
+    #[test]
+    fn a_fault_is_told_with_its_line() {
+        let twice = format!("{TWO}{}", TWO.lines().nth(1).unwrap());
+        assert!(format!("{:#}", read(&twice, None, None).unwrap_err()).starts_with("w:3: the conversation c1"));
+        let back = format!("{TWO}{}", TWO.lines().next().unwrap());
+        assert!(format!("{:#}", read(&back, None, None).unwrap_err()).contains("not sorted"));
+        assert!(format!("{:#}", read("{}", None, None).unwrap_err()).starts_with("w:1: not a line"));
+    }
+}

@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# `make test`: installs what is missing, builds everything once, starts a real Apache Kafka (unless KAFKA_BOOTSTRAP names
+# one), runs all tests, stops what it started whatever happens, and says in one line each what was skipped and why.
+# The lines of skipped tests are left in target/skipped.txt, where .ci/run reads them.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+PATH="$PATH:$HOME/.cargo/bin"
+
+scripts/install.sh tests
+mkdir -p target
+: >target/skipped.txt
+
+# In a process group of its own, so that an interrupt or an error here ends all of it: tests, servers, Kafka's starter
+# (which then stops its broker).
+group=
+finish() {
+    if [ -n "$group" ] && kill -0 -- "-$group" 2>/dev/null; then
+        kill -TERM -- "-$group" 2>/dev/null || true
+        for _ in $(seq 100); do # the broker needs some seconds to close its files
+            kill -0 -- "-$group" 2>/dev/null || return 0
+            sleep 0.2
+        done
+        kill -KILL -- "-$group" 2>/dev/null || true
+    fi
+}
+trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+cargo build --workspace --all-targets
+
+runner=()
+if [ -z "${KAFKA_BOOTSTRAP:-}" ]; then runner=(python3 scripts/kafka.py run); fi
+set -m # the next background command gets a process group
+# --show-output: what a passing test skipped stands in what it printed.
+"${runner[@]}" cargo test --workspace --no-fail-fast -- --show-output >target/test.log 2>&1 </dev/null &
+group=$!
+set +m
+tail -n +1 -f --pid="$group" target/test.log
+result=0
+wait "$group" || result=$?
+finish
+
+grep -a '^skipped: ' target/test.log | sort -u >target/skipped.txt || true
+grep -a -E '^test .* \.\.\. ignored' target/test.log | sed 's/^test \(.*\) \.\.\. ignored.*/skipped: \1 is marked to be ignored/' \
+    >>target/skipped.txt || true
+echo
+if [ -s target/skipped.txt ]; then cat target/skipped.txt; else echo "Nothing was skipped."; fi
+if [ "$result" -ne 0 ]; then
+    echo "These tests failed:"
+    grep -a -E '^test .* \.\.\. FAILED|^error: ' target/test.log | sort -u || true
+fi
+exit "$result"

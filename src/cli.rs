@@ -1,0 +1,264 @@
+//! The command line: what can be said to `strowger`, and which part of the crate each command is.
+//!
+//! The player's commands live in `load-tests`, which knows no clap: their arguments are named here and handed over.
+
+use crate::clock::Scaled;
+use crate::config::Config;
+use anyhow::{anyhow, ensure};
+use clap::{Args, Parser, Subcommand};
+use load_tests::workload::Selection;
+use load_tests::{GenerateArgs, ReplayArgs, SimulateArgs};
+use std::path::PathBuf;
+
+/// The automatic exchange for customer conversations: decides which person answers which customer.
+#[derive(Parser)]
+#[command(name = "strowger", version, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Runs the engine until SIGTERM: events in over Kafka or HTTP, decisions out.
+    Serve(Serve),
+    /// Judges a config file or a workspace file; faults come with line and column.
+    Check {
+        /// Which of the two it is shows in its keys.
+        file: PathBuf,
+    },
+    /// A lively contact center on this machine, in a temporary folder; prints where to look.
+    Demo(Demo),
+    /// Plays a workload in virtual time on the engine inside this process.
+    Simulate(Simulate),
+    /// Plays a workload against a running engine.
+    Replay(Replay),
+    /// Writes a workload.
+    Generate(Generate),
+}
+
+#[derive(Args)]
+pub struct Serve {
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// scaled=N,start=TIMESTAMP: the engine's clock runs N times as fast, from TIMESTAMP at the first event that is not
+    /// a configure. For workspaces marked `test` only.
+    #[arg(long, value_name = "CLOCK")]
+    pub clock: Option<Scaled>,
+    /// Listen on an address that other machines reach, although there is no access control yet.
+    #[arg(long)]
+    pub insecure: bool,
+}
+
+impl Serve {
+    /// The file's settings with what the command line says over them; the error is ready to be printed.
+    pub fn config(&self) -> Result<Config, String> {
+        let mut config = Config::read(&self.config, self.insecure)?;
+        config.clock = self.clock.or(config.clock);
+        Ok(config)
+    }
+}
+
+#[derive(Args)]
+pub struct Demo {
+    /// Port of HTTP on loopback; 0 takes any.
+    #[arg(long, default_value_t = 8080)]
+    pub port: u16,
+    /// Ends by itself after so many seconds.
+    #[arg(long, value_name = "SECONDS")]
+    pub seconds: Option<u64>,
+}
+
+#[derive(Args)]
+pub struct Simulate {
+    /// The workspace file.
+    #[arg(long, value_name = "FILE")]
+    workspace: PathBuf,
+    /// The workload, NDJSON, `.gz` or not.
+    #[arg(long, value_name = "FILE")]
+    workload: PathBuf,
+    /// Seeds the engine's generator and whatever the player draws.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Plays lines at or after this time.
+    #[arg(long, value_name = "TIME")]
+    from: Option<String>,
+    /// Plays lines before this time.
+    #[arg(long, value_name = "TIME")]
+    to: Option<String>,
+    /// Prints one JSON object instead of a table.
+    #[arg(long)]
+    json: bool,
+    /// Writes one line a conversation, NDJSON.
+    #[arg(long, value_name = "FILE")]
+    calls: Option<PathBuf>,
+}
+
+impl From<Simulate> for SimulateArgs {
+    fn from(args: Simulate) -> SimulateArgs {
+        SimulateArgs {
+            workspace: args.workspace,
+            workload: args.workload,
+            seed: args.seed,
+            selection: Selection { from: args.from, to: args.to },
+            json: args.json,
+            calls: args.calls,
+        }
+    }
+}
+
+#[derive(Args)]
+pub struct Replay {
+    /// The workload, NDJSON, `.gz` or not.
+    #[arg(long, value_name = "FILE")]
+    workload: PathBuf,
+    /// Where the engine is, kafka://host:port or http://host:port; and, a second time, before which time lines are played.
+    #[arg(long, value_name = "URL|TIME", required = true, num_args = 1)]
+    to: Vec<String>,
+    /// http://host:port of the engine, where events go to Kafka: its clock is asked there.
+    #[arg(long, value_name = "URL")]
+    api: Option<String>,
+    /// The workspace file, for its name and its channels; `serve` must have offered it.
+    #[arg(long, value_name = "FILE")]
+    workspace: Option<PathBuf>,
+    /// The workspace's name, where there is no file; its channels are the standard ones.
+    #[arg(long, value_name = "NAME")]
+    workspace_name: Option<String>,
+    /// So many times as fast; the engine's clock must run at the same scale.
+    #[arg(long, default_value_t = 1.0)]
+    speed: f64,
+    /// Plays lines at or after this time.
+    #[arg(long, value_name = "TIME")]
+    from: Option<String>,
+    /// Prints one JSON object instead of a table.
+    #[arg(long)]
+    json: bool,
+    /// Writes one line a conversation, NDJSON.
+    #[arg(long, value_name = "FILE")]
+    calls: Option<PathBuf>,
+    /// A librdkafka property, name=value; may be given several times.
+    #[arg(long = "kafka-property", value_name = "NAME=VALUE")]
+    kafka_properties: Vec<String>,
+    #[arg(long, default_value = "strowger.events", value_name = "TOPIC")]
+    events_topic: String,
+    #[arg(long, default_value = "strowger.decisions", value_name = "TOPIC")]
+    decisions_topic: String,
+}
+
+impl TryFrom<Replay> for ReplayArgs {
+    type Error = anyhow::Error;
+
+    fn try_from(args: Replay) -> anyhow::Result<ReplayArgs> {
+        let (targets, ends): (Vec<String>, Vec<String>) = args.to.into_iter().partition(|to| to.contains("://"));
+        ensure!(ends.len() <= 1, "--to is given {} times as a time; once is enough", ends.len());
+        let [to] = <[String; 1]>::try_from(targets)
+            .map_err(|_| anyhow!("--to must say once where the engine is: kafka://host:port or http://host:port"))?;
+        Ok(ReplayArgs {
+            workload: args.workload,
+            to,
+            api: args.api,
+            workspace: args.workspace,
+            workspace_name: args.workspace_name,
+            speed: args.speed,
+            selection: Selection { from: args.from, to: ends.into_iter().next() },
+            json: args.json,
+            calls: args.calls,
+            kafka_properties: args.kafka_properties,
+            events_topic: args.events_topic,
+            decisions_topic: args.decisions_topic,
+        })
+    }
+}
+
+#[derive(Args)]
+pub struct Generate {
+    /// The workload to write; - is standard output, a name that ends in .gz is packed.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    #[arg(long, default_value_t = 10_000)]
+    arrivals: u64,
+    /// A case of the queueing literature: mmc_c5_rho0.7 or mmc_c10_rho0.8; sets rate, agents and handling.
+    #[arg(long)]
+    case: Option<String>,
+    #[arg(long)]
+    rate_per_s: Option<f64>,
+    #[arg(long)]
+    agents: Option<u32>,
+    /// exponential:MEAN_S, deterministic:S or lognormal:MEAN_S:CV.
+    #[arg(long)]
+    handle: Option<String>,
+    /// As --handle, or none.
+    #[arg(long)]
+    patience: Option<String>,
+    /// Names with weights: vip:0.2,regular:0.8.
+    #[arg(long)]
+    tiers: Option<String>,
+    #[arg(long)]
+    channels: Option<String>,
+    /// Like type=PS:0.6,type=NW:0.4.
+    #[arg(long)]
+    attributes: Option<String>,
+    /// The skill that an arrival requires, - for none: german:0.5,-:0.5.
+    #[arg(long)]
+    skills: Option<String>,
+    /// steady, ramp or burst:N.
+    #[arg(long)]
+    shape: Option<String>,
+    /// RFC 3339.
+    #[arg(long)]
+    start: Option<String>,
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Writes a workspace file that fits.
+    #[arg(long, value_name = "FILE")]
+    workspace: Option<PathBuf>,
+}
+
+impl From<Generate> for GenerateArgs {
+    fn from(args: Generate) -> GenerateArgs {
+        GenerateArgs {
+            out: args.out,
+            arrivals: args.arrivals,
+            case: args.case,
+            rate_per_s: args.rate_per_s,
+            agents: args.agents,
+            handle: args.handle,
+            patience: args.patience,
+            tiers: args.tiers,
+            channels: args.channels,
+            attributes: args.attributes,
+            skills: args.skills,
+            shape: args.shape,
+            start: args.start,
+            seed: args.seed,
+            workspace: args.workspace,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    fn replay(words: &[&str]) -> anyhow::Result<ReplayArgs> {
+        let all = ["strowger", "replay", "--workload", "w"].iter().chain(words);
+        let Command::Replay(args) = Cli::try_parse_from(all)?.command else { panic!() };
+        args.try_into()
+    }
+
+    #[test]
+    fn to_says_where_and_until_when() {
+        let args = replay(&["--from", "a", "--to", "1999-02-03", "--to", "http://h:1"]).unwrap();
+        assert_eq!((args.to.as_str(), args.selection.to.as_deref()), ("http://h:1", Some("1999-02-03")));
+        let args = replay(&["--to", "kafka://h:1", "--api", "http://h:2"]).unwrap();
+        assert_eq!((args.to.as_str(), args.selection.to), ("kafka://h:1", None));
+        assert!(replay(&["--to", "1999-02-03"]).is_err());
+        assert!(replay(&["--to", "http://a:1", "--to", "http://b:1"]).is_err());
+    }
+}

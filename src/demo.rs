@@ -1,0 +1,276 @@
+//! `strowger demo`: a whole contact center on this machine for as long as one likes to watch.
+//!
+//! The same pipeline as `serve`, in this process, on an embedded journal in a temporary folder; its events go in by the
+//! same door as HTTP's, and what it knows of the engine is what every reader of decisions knows. Each second it prints a
+//! few plain lines. The folder goes when it ends.
+
+mod traffic;
+
+use crate::config::Config;
+use crate::http::HttpState;
+use crate::serve::Serving;
+use crate::workload::SharedShard;
+use anyhow::Context;
+use connectors::workspace_file::WorkspaceFile;
+use engine::decision::{AgentState, Position};
+use serde_json::Value;
+use std::collections::VecDeque;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::{Instant, MissedTickBehavior};
+use traffic::Traffic;
+
+const WORKSPACE_TEXT: &str = include_str!("../load-tests/workspaces/demo.toml");
+const WORKSPACE: &str = "demo";
+/// Assignments shown in one second's lines.
+const LATEST_MAX: usize = 3;
+/// Decisions read from the journal at once.
+const READ_MAX: usize = 256;
+/// An event that is not committed by then is given up on: something is badly wrong, and will be told.
+const COMMIT_WITHIN: Duration = Duration::from_secs(5);
+
+#[derive(Clone, Debug)]
+pub struct Args {
+    /// Of HTTP, on loopback; 0 takes any.
+    pub port: u16,
+    /// Ends by itself after so many seconds.
+    pub seconds: Option<u64>,
+}
+
+/// Runs until Ctrl-C, SIGTERM or the time is over.
+pub fn run(args: &Args) -> anyhow::Result<()> {
+    let folder = Folder::new()?;
+    let workspace = folder.0.join("demo.toml");
+    std::fs::write(&workspace, WORKSPACE_TEXT)?;
+    let file = WorkspaceFile::parse("demo.toml", WORKSPACE_TEXT).map_err(|faults| anyhow::anyhow!("{faults}"))?;
+    let config = Config::embedded(folder.0.join("journal.db"), vec![workspace], args.port);
+    let serving = Serving::start(&config)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let told = serving.wait_until_ready().and_then(|()| {
+        say(&introduction(&serving, &file, &folder.0));
+        let agents = file.agents.iter().map(|(agent, _)| agent.clone()).collect();
+        runtime.block_on(Demo::new(&serving, agents).run(args.seconds.map(Duration::from_secs)))
+    });
+    let stopped = serving.stop();
+    drop(folder);
+    say(&format!("The demo has ended: {}. Its folder is gone.\n", told?));
+    stopped
+}
+
+/// A reader who has gone, as of a pipe, must not end the demo in disorder.
+fn say(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> anyhow::Result<Folder> {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let name = format!("strowger-demo-{}-{}", std::process::id(), since.as_millis());
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir(&path).with_context(|| format!("cannot make the folder {}", path.display()))?;
+        Ok(Folder(path))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.0) {
+            tracing::warn!(folder = %self.0.display(), %error, "the demo's folder could not be removed");
+        }
+    }
+}
+
+fn introduction(serving: &Serving, file: &WorkspaceFile, folder: &Path) -> String {
+    let address = serving.address();
+    let shard = serving.state().shard_of(WORKSPACE).shard;
+    let (agents, queues) = (file.agents.len(), file.policy.queues.len());
+    format!(
+        "Strowger demo: {agents} agents, {queues} queues, traffic by voice, chat, WhatsApp and e-mail. Ctrl-C ends it.\n\
+         \n\
+         \x20 queues     http://{address}/v1/workspaces/demo/queues\n\
+         \x20 agents     http://{address}/v1/workspaces/demo/agents\n\
+         \x20 decisions  curl -N 'http://{address}/v1/decisions?shard={shard}'\n\
+         \x20 metrics    http://{address}/metrics\n\
+         \x20 dashboard  prometheus --config.file=grafana/prometheus.yml (it scrapes 127.0.0.1:8080),\n\
+         \x20            then import grafana/dashboards/operations.json into Grafana\n\
+         \x20 API        http://{address}/openapi.json\n\
+         \x20 journal    {folder}\n\
+         \n",
+        folder = folder.display()
+    )
+}
+
+/// What has happened, in words.
+#[derive(Default)]
+struct Sums {
+    events: u64,
+    decisions: u64,
+    assigned: u64,
+    refused: u64,
+}
+
+impl std::fmt::Display for Sums {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} events, {} decisions, {} conversations assigned", self.events, self.decisions, self.assigned)?;
+        if self.refused > 0 {
+            write!(f, ", {} events not taken", self.refused)?;
+        }
+        Ok(())
+    }
+}
+
+struct Demo<'a> {
+    serving: &'a Serving,
+    state: &'a HttpState,
+    shard: SharedShard,
+    traffic: Traffic,
+    started: Instant,
+    /// The last decision read.
+    after: Position,
+    latest: VecDeque<String>,
+    sums: Sums,
+}
+
+impl<'a> Demo<'a> {
+    fn new(serving: &'a Serving, agents: Vec<String>) -> Demo<'a> {
+        let state = serving.state();
+        let seed = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64);
+        Demo {
+            serving,
+            state,
+            shard: state.shard_of(WORKSPACE).clone(),
+            traffic: Traffic::new(agents, seed),
+            started: Instant::now(),
+            after: Position::default(),
+            latest: VecDeque::new(),
+            sums: Sums::default(),
+        }
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.started.elapsed().as_millis() as u64
+    }
+
+    async fn run(mut self, limit: Option<Duration>) -> anyhow::Result<Sums> {
+        let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        let mut seconds = tokio::time::interval(Duration::from_secs(1));
+        seconds.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        // Far enough away where there is no limit.
+        let end = self.started + limit.unwrap_or(Duration::from_secs(366 * 86_400));
+        loop {
+            let next = self.started + Duration::from_millis(self.traffic.next_at_ms().unwrap_or(u64::MAX >> 16));
+            tokio::select! {
+                _ = interrupt.recv() => return Ok(self.sums),
+                _ = terminate.recv() => return Ok(self.sums),
+                () = tokio::time::sleep_until(end) => return Ok(self.sums),
+                _ = self.shard.committed.changed() => self.take_decisions()?,
+                () = tokio::time::sleep_until(next) => self.send_due().await?,
+                _ = seconds.tick() => {
+                    if let Some(fault) = self.serving.fault(Duration::ZERO) {
+                        anyhow::bail!(fault);
+                    }
+                    say(&self.second());
+                }
+            }
+        }
+    }
+
+    async fn send_due(&mut self) -> anyhow::Result<()> {
+        for event in self.traffic.advance(self.now_ms()) {
+            let json = event.to_string();
+            let input = self.state.decoder.decode(json.as_bytes()).with_context(|| format!("the demo's own {json}"))?;
+            let Ok(answer) = self.state.ingest.offer(input, json.as_bytes()) else {
+                self.sums.refused += 1;
+                continue;
+            };
+            match tokio::time::timeout(COMMIT_WITHIN, answer).await {
+                Ok(Ok(_)) => self.sums.events += 1,
+                Ok(Err(_)) | Err(_) => self.sums.refused += 1,
+            }
+        }
+        Ok(())
+    }
+
+    fn take_decisions(&mut self) -> anyhow::Result<()> {
+        loop {
+            let mut lines = Vec::new();
+            self.after = self.state.decisions.read(self.shard.shard, self.after, READ_MAX, &mut lines)?;
+            if lines.is_empty() {
+                return Ok(());
+            }
+            for line in lines {
+                let decision: Value = serde_json::from_slice(&line)?;
+                if decision["workspace"] == WORKSPACE {
+                    self.take(&decision);
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, decision: &Value) {
+        self.sums.decisions += 1;
+        if decision["type"] == "strowger.conversation.assigned" {
+            self.sums.assigned += 1;
+            let data = &decision["data"];
+            let word = |name: &str| data[name].as_str().unwrap_or("");
+            let tier = if word("tier") == "vip" { ", vip" } else { "" };
+            let kind = if word("reason") == "auto" { String::new() } else { format!(", by {}", word("reason")) };
+            let waited_s = data["waited_ms"].as_u64().unwrap_or(0) as f64 / 1e3;
+            let (owner, subject, queue) = (word("owner"), decision["subject"].as_str().unwrap_or(""), word("queue"));
+            self.latest.push_back(format!("{owner} <- {subject} ({queue}{tier}{kind}, waited {waited_s:.1} s)"));
+            if self.latest.len() > LATEST_MAX {
+                self.latest.pop_front();
+            }
+        }
+        let now_ms = self.now_ms();
+        self.traffic.take(decision, now_ms);
+    }
+
+    /// The lines of one second.
+    fn second(&mut self) -> String {
+        let passed_s = self.started.elapsed().as_secs();
+        let now = (self.state.clock)(self.shard.shard).now;
+        let workload = self.shard.read();
+        let Some(workspace) = workload.replica().workspace(WORKSPACE) else { return String::new() };
+        let queues: Vec<String> = workspace.queues().iter().map(|queue| queue_line(queue, now)).collect();
+        let agents = workspace.agents();
+        let states = [AgentState::Available, AgentState::Partly, AgentState::Full, AgentState::Away, AgentState::Offline];
+        let states = states.map(|state| {
+            let count = agents.iter().filter(|agent| agent.state == state).count();
+            format!("{count} {}", state.word())
+        });
+        let latest: Vec<String> = self.latest.drain(..).collect();
+        let mut lines = format!("{:02}:{:02}  waiting  {}\n", passed_s / 60, passed_s % 60, queues.join("  "));
+        lines += &format!("       agents   {}\n", states.join("  "));
+        if !latest.is_empty() {
+            lines += &format!("       latest   {}\n", latest.join("; "));
+        }
+        lines
+    }
+}
+
+fn queue_line(queue: &engine::view::Queue, now: u64) -> String {
+    let waiting: u64 = queue.lines.iter().map(|line| line.waiting).sum();
+    match queue.lines.iter().map(|line| line.oldest_arrival).min() {
+        Some(oldest) => format!("{} {waiting} (longest {} s)", queue.name, now.saturating_sub(oldest) / 1_000),
+        None => format!("{} {waiting}", queue.name),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_demo_workspace_is_sound() {
+        let file = WorkspaceFile::parse("demo.toml", WORKSPACE_TEXT).unwrap_or_else(|faults| panic!("{faults}"));
+        assert_eq!(file.workspace, WORKSPACE);
+        assert_eq!(file.policy.queues.len(), 5);
+        assert!(file.agents.len() >= 20);
+    }
+}

@@ -1,0 +1,346 @@
+//! The demo's customers and agents: what they do next, as CloudEvents and when each is due.
+//!
+//! Poisson arrivals by channel under a slow wave, so that queues fill and empty while one watches. Agents answer what
+//! the engine assigns, work for a while and resolve; customers of live channels lose patience; some agents take breaks.
+//! No clock and no IO: `Traffic` is told how many milliseconds have passed, and what was decided.
+
+use rand::Rng;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use serde_json::{Value, json};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+
+/// Every agent signs in within this time.
+const SIGN_IN_MS: f64 = 4_000.0;
+/// One wave of the traffic, and how far it swings.
+const WAVE_MS: f64 = 90_000.0;
+const WAVE_SWING: f64 = 0.6;
+const MEAN_PATIENCE_MS: f64 = 25_000.0;
+const MEAN_SHIFT_MS: f64 = 120_000.0;
+const MEAN_BREAK_MS: f64 = 12_000.0;
+const MEAN_SUPERVISOR_MS: f64 = 15_000.0;
+const VIP_SHARE: f64 = 0.12;
+/// Customers that write again after their matter was resolved: it reopens.
+const REOPEN_SHARE: f64 = 0.12;
+/// Events that their sender sends twice.
+const REPEATED_SHARE: f64 = 0.01;
+const CUSTOMERS: u32 = 100_000;
+
+struct Source {
+    channel: &'static str,
+    entry: Option<&'static str>,
+    live: bool,
+    mean_gap_ms: f64,
+    mean_handle_ms: f64,
+}
+
+const SOURCES: [Source; 4] = [
+    Source { channel: "voice", entry: Some("+49301000"), live: true, mean_gap_ms: 2_800.0, mean_handle_ms: 26_000.0 },
+    Source { channel: "chat", entry: None, live: true, mean_gap_ms: 1_900.0, mean_handle_ms: 24_000.0 },
+    Source { channel: "whatsapp", entry: None, live: false, mean_gap_ms: 2_200.0, mean_handle_ms: 26_000.0 },
+    Source { channel: "email", entry: Some("help@example.org"), live: false, mean_gap_ms: 2_600.0, mean_handle_ms: 32_000.0 },
+];
+
+const TOPICS: [&str; 5] = ["sales", "sales", "technical", "billing", "account"];
+
+/// What happens at a moment.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Action {
+    Arrive { source: usize },
+    LosePatience { conversation: String },
+    WriteAgain { conversation: String },
+    Reply { conversation: String, agent: String },
+    Finish { conversation: String, agent: String },
+    SignIn { agent: String },
+    TakeBreak { agent: String },
+    Supervise,
+}
+
+/// A conversation that somebody still cares about.
+struct Matter {
+    source: usize,
+    customer: String,
+    tier: Option<&'static str>,
+    topic: &'static str,
+    owner: Option<String>,
+    epoch: u64,
+}
+
+pub struct Traffic {
+    rng: ChaCha8Rng,
+    due: BinaryHeap<Reverse<(u64, u64, Action)>>,
+    /// Breaks ties of `due`, and numbers events.
+    serial: u64,
+    matters: HashMap<String, Matter>,
+    agents: Vec<String>,
+}
+
+impl Traffic {
+    pub fn new(agents: Vec<String>, seed: u64) -> Traffic {
+        let mut traffic = Traffic {
+            rng: ChaCha8Rng::seed_from_u64(seed),
+            due: BinaryHeap::new(),
+            serial: 0,
+            matters: HashMap::new(),
+            agents,
+        };
+        for agent in traffic.agents.clone() {
+            let at = traffic.rng.random_range(0.0..SIGN_IN_MS) as u64;
+            traffic.at(at, Action::SignIn { agent });
+        }
+        (0..SOURCES.len()).for_each(|source| traffic.at(200 * source as u64, Action::Arrive { source }));
+        traffic.after(0, MEAN_SUPERVISOR_MS, Action::Supervise);
+        traffic
+    }
+
+    /// When the next thing happens, in milliseconds since the start.
+    pub fn next_at_ms(&self) -> Option<u64> {
+        self.due.peek().map(|Reverse((at, ..))| *at)
+    }
+
+    /// What happens up to now: events to send, in order.
+    pub fn advance(&mut self, now_ms: u64) -> Vec<Value> {
+        let mut events = Vec::new();
+        while self.next_at_ms().is_some_and(|at| at <= now_ms) {
+            let Some(Reverse((at, _, action))) = self.due.pop() else { break };
+            self.act(at, action, &mut events);
+        }
+        for at in (0..events.len()).rev() {
+            if self.rng.random_bool(REPEATED_SHARE) {
+                events.insert(at + 1, events[at].clone());
+            }
+        }
+        events
+    }
+
+    /// Takes a decision: who was given a conversation begins to work on it.
+    pub fn take(&mut self, decision: &Value, now_ms: u64) {
+        let data = &decision["data"];
+        let text = |name: &str| data[name].as_str().unwrap_or("").to_string();
+        let conversation = decision["subject"].as_str().unwrap_or("").to_string();
+        match decision["type"].as_str().unwrap_or("") {
+            "strowger.conversation.assigned" => self.assigned(conversation, text("owner"), data, now_ms),
+            "strowger.conversation.resolved" => self.resolved(conversation, now_ms),
+            "strowger.conversation.abandoned" | "strowger.conversation.closed" => {
+                self.matters.remove(&conversation);
+            }
+            _ => {}
+        }
+    }
+
+    fn assigned(&mut self, conversation: String, agent: String, data: &Value, now_ms: u64) {
+        let Some(matter) = self.matters.get_mut(&conversation) else { return };
+        matter.owner = Some(agent.clone());
+        matter.epoch = data["epoch"].as_u64().unwrap_or(0);
+        let mean_handle_ms = SOURCES[matter.source].mean_handle_ms;
+        let handle_ms = 2_000.0 + self.exponential(mean_handle_ms - 2_000.0).min(4.0 * mean_handle_ms);
+        let (now, replies) = (now_ms as f64, conversation.clone());
+        self.at((now + handle_ms * 0.4) as u64, Action::Reply { conversation: replies, agent: agent.clone() });
+        self.at((now + handle_ms) as u64, Action::Finish { conversation, agent });
+    }
+
+    fn resolved(&mut self, conversation: String, now_ms: u64) {
+        let Some(matter) = self.matters.get_mut(&conversation) else { return };
+        matter.owner = None;
+        if SOURCES[matter.source].live || !self.rng.random_bool(REOPEN_SHARE) {
+            self.matters.remove(&conversation);
+        } else {
+            self.after(now_ms, 15_000.0, Action::WriteAgain { conversation });
+        }
+    }
+
+    fn act(&mut self, at: u64, action: Action, events: &mut Vec<Value>) {
+        match action {
+            Action::Arrive { source } => {
+                events.push(self.arrive(source, at));
+                let wave = 1.0 + WAVE_SWING * (at as f64 / WAVE_MS * std::f64::consts::TAU).sin();
+                self.after(at, SOURCES[source].mean_gap_ms / wave, Action::Arrive { source });
+            }
+            Action::LosePatience { conversation } => {
+                if self.matters.get(&conversation).is_some_and(|matter| matter.owner.is_none()) {
+                    let data = json!({"conversation": conversation, "by": "customer", "actor": {"kind": "customer"}});
+                    events.push(self.event("contact.ended", "demo/customers", data));
+                }
+            }
+            Action::WriteAgain { conversation } => self.write_again(conversation, events),
+            Action::Reply { conversation, agent } => {
+                if self.owns(&conversation, &agent) && !self.is_voice(&conversation) {
+                    events.push(self.reply(&conversation, &agent));
+                }
+            }
+            Action::Finish { conversation, agent } => {
+                if self.owns(&conversation, &agent) {
+                    events.push(self.finish(&conversation, &agent));
+                }
+            }
+            Action::SignIn { agent } => {
+                events.push(self.presence(&agent, "online"));
+                self.after(at, MEAN_SHIFT_MS, Action::TakeBreak { agent });
+            }
+            Action::TakeBreak { agent } => {
+                let status = if self.rng.random_bool(0.7) { "away" } else { "offline" };
+                events.push(self.presence(&agent, status));
+                self.after(at, MEAN_BREAK_MS, Action::SignIn { agent });
+            }
+            Action::Supervise => {
+                events.extend(self.supervise());
+                self.after(at, MEAN_SUPERVISOR_MS, Action::Supervise);
+            }
+        }
+    }
+
+    fn arrive(&mut self, source: usize, at: u64) -> Value {
+        let tier = self.rng.random_bool(VIP_SHARE).then_some("vip");
+        let topic = TOPICS[self.rng.random_range(0..TOPICS.len())];
+        let customer = format!("cu-{}", self.rng.random_range(0..CUSTOMERS));
+        let conversation = format!("{}-{}", SOURCES[source].channel, self.serial);
+        let matter = Matter { source, customer, tier, topic, owner: None, epoch: 0 };
+        let event = self.contact(&conversation, &matter);
+        self.matters.insert(conversation.clone(), matter);
+        if SOURCES[source].live {
+            self.after(at + 2_000, MEAN_PATIENCE_MS, Action::LosePatience { conversation });
+        } else if self.rng.random_bool(0.4) {
+            self.after(at, 6_000.0, Action::WriteAgain { conversation });
+        }
+        event
+    }
+
+    fn contact(&mut self, conversation: &str, matter: &Matter) -> Value {
+        let source = &SOURCES[matter.source];
+        let mut data = json!({
+            "conversation": conversation,
+            "customer": {"id": matter.customer, "tier": matter.tier.unwrap_or("standard")},
+            "channel": source.channel,
+            "attributes": {"topic": matter.topic},
+            "actor": {"kind": "customer", "id": matter.customer},
+        });
+        if let Some(entry) = source.entry {
+            data["entry"] = entry.into();
+        }
+        if source.live {
+            return self.event("contact.started", "demo/customers", data);
+        }
+        data["message"] = json!({"id": format!("m-{}", self.serial), "kind": "text"});
+        self.event("message.received", "demo/customers", data)
+    }
+
+    fn write_again(&mut self, conversation: String, events: &mut Vec<Value>) {
+        if let Some(matter) = self.matters.remove(&conversation) {
+            events.push(self.contact(&conversation, &matter));
+            self.matters.insert(conversation, matter);
+        }
+    }
+
+    fn owns(&self, conversation: &str, agent: &str) -> bool {
+        self.matters.get(conversation).is_some_and(|matter| matter.owner.as_deref() == Some(agent))
+    }
+
+    fn is_voice(&self, conversation: &str) -> bool {
+        self.matters.get(conversation).is_some_and(|matter| SOURCES[matter.source].channel == "voice")
+    }
+
+    fn reply(&mut self, conversation: &str, agent: &str) -> Value {
+        let message = json!({"id": format!("m-{}", self.serial), "kind": "text"});
+        let actor = json!({"kind": "agent", "id": agent});
+        let data = json!({"conversation": conversation, "message": message, "actor": actor});
+        self.event("message.sent", "demo/desktops", data)
+    }
+
+    /// A caller hangs up as often as the agent closes.
+    fn finish(&mut self, conversation: &str, agent: &str) -> Value {
+        if self.is_voice(conversation) && self.rng.random_bool(0.5) {
+            let data = json!({"conversation": conversation, "by": "customer", "actor": {"kind": "customer"}});
+            return self.event("contact.ended", "demo/customers", data);
+        }
+        let epoch = self.matters.get(conversation).map_or(0, |matter| matter.epoch);
+        let actor = json!({"kind": "agent", "id": agent});
+        let data = json!({"conversation": conversation, "expected_epoch": epoch, "actor": actor});
+        self.event("conversation.resolve", "demo/desktops", data)
+    }
+
+    fn presence(&mut self, agent: &str, status: &str) -> Value {
+        let data = json!({"agent": agent, "status": status, "actor": {"kind": "agent", "id": agent}});
+        self.event("agent.presence", &format!("demo/desktops/{agent}"), data)
+    }
+
+    /// A supervisor gives one that waits to somebody, or an agent takes one himself. Either may be refused.
+    fn supervise(&mut self) -> Option<Value> {
+        let mut waiting: Vec<&String> = self.matters.iter().filter(|(_, m)| m.owner.is_none()).map(|(id, _)| id).collect();
+        waiting.sort_unstable();
+        let conversation = waiting.first()?.to_string();
+        let agent = self.agents[self.rng.random_range(0..self.agents.len())].clone();
+        let event = if self.rng.random_bool(0.5) {
+            let actor = json!({"kind": "agent", "id": agent});
+            let data = json!({"conversation": conversation, "agent": agent, "actor": actor});
+            self.event("conversation.claim", "demo/desktops", data)
+        } else {
+            let actor = json!({"kind": "supervisor", "id": "wanda"});
+            let data = json!({"conversation": conversation, "agent": agent, "reason": "waits too long", "actor": actor});
+            self.event("conversation.assign", "demo/supervisors", data)
+        };
+        Some(event)
+    }
+
+    fn event(&mut self, event_type: &str, source: &str, data: Value) -> Value {
+        self.serial += 1;
+        json!({
+            "specversion": "1.0",
+            "id": self.serial.to_string(),
+            "source": source,
+            "type": event_type,
+            "workspace": "demo",
+            "data": data,
+        })
+    }
+
+    fn exponential(&mut self, mean: f64) -> f64 {
+        -mean * (1.0 - self.rng.random::<f64>()).ln()
+    }
+
+    fn after(&mut self, now_ms: u64, mean_ms: f64, action: Action) {
+        let wait_ms = self.exponential(mean_ms);
+        self.at(now_ms + wait_ms as u64, action);
+    }
+
+    fn at(&mut self, at_ms: u64, action: Action) {
+        self.serial += 1;
+        self.due.push(Reverse((at_ms, self.serial, action)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_minutes_are_lively_and_the_same_for_a_seed() {
+        let agents = || vec!["ada".to_string(), "bela".to_string()];
+        let mut traffic = Traffic::new(agents(), 7);
+        let mut again = Traffic::new(agents(), 7);
+        let events = traffic.advance(120_000);
+        assert_eq!(events, again.advance(120_000));
+        let of = |event_type: &str| events.iter().filter(|event| event["type"] == event_type).count();
+        assert!(of("contact.started") > 50, "{}", of("contact.started"));
+        assert!(of("message.received") > 50);
+        assert!(of("contact.ended") > 20, "nobody was assigned, so the impatient leave");
+        assert!(of("agent.presence") >= 2);
+    }
+
+    #[test]
+    fn who_is_assigned_works_and_resolves() {
+        let mut traffic = Traffic::new(vec!["ada".into()], 1);
+        traffic.advance(1_000);
+        let conversation = traffic.matters.keys().find(|id| id.starts_with("email")).unwrap().clone();
+        let decision = json!({
+            "type": "strowger.conversation.assigned", "subject": conversation, "data": {"owner": "ada", "epoch": 1}
+        });
+        traffic.take(&decision, 1_000);
+        let events = traffic.advance(200_000);
+        let of = |event_type: &str| {
+            events.iter().find(|event| event["type"] == event_type && event["data"]["conversation"] == conversation.as_str())
+        };
+        assert!(of("message.sent").is_some());
+        assert_eq!(of("conversation.resolve").unwrap()["data"]["expected_epoch"], 1);
+    }
+}

@@ -1,0 +1,102 @@
+//! The HTTP side: events in and answered when committed, views, the stream of decisions, metrics, probes.
+//!
+//! It decides nothing and holds no state of its own: events go to the pipeline by `Ingest`, what it shows is read from
+//! the shards' workloads, decisions from the journal by `DecisionReader`. One file a concern; the table of routes is
+//! here, and a test holds it against the OpenAPI document.
+
+pub mod answers;
+pub mod clock;
+pub mod decisions;
+pub mod events;
+pub mod openapi;
+pub mod probes;
+pub mod problem;
+pub mod views;
+
+pub use clock::ClockReading;
+pub use decisions::DecisionReader;
+pub use probes::Probes;
+
+use crate::ingest::Ingest;
+use crate::workload::{SharedShard, Views};
+use axum::Router;
+use axum::routing::{MethodRouter, get, post};
+use connectors::codec::Decoder;
+use problem::Problem;
+use std::sync::Arc;
+use tokio::sync::{Semaphore, watch};
+
+/// Requests with events that are read or answered at once: their bodies are what memory must hold.
+const POSTS_MAX: usize = 256;
+/// Streams of decisions open at once.
+const STREAMS_MAX: usize = 64;
+
+/// What every handler sees. Cheap to clone.
+#[derive(Clone)]
+pub struct HttpState {
+    pub ingest: Ingest,
+    pub decoder: Arc<Decoder>,
+    /// By number: shard n stands at n.
+    pub shards: Arc<[SharedShard]>,
+    pub views: Arc<Views>,
+    pub decisions: Arc<dyn DecisionReader>,
+    pub probes: Probes,
+    /// The clock of a shard, read now.
+    pub clock: Arc<dyn Fn(u16) -> ClockReading + Send + Sync>,
+    /// Free bytes where the journal is; none where that is somebody else's disk.
+    pub disk_free_bytes: Arc<dyn Fn() -> Option<u64> + Send + Sync>,
+    /// Turns true when the process stops: streams end.
+    pub stopping: watch::Receiver<bool>,
+    pub limits: HttpLimits,
+}
+
+/// What may be in hand at once; beyond it the answer is 429.
+#[derive(Clone)]
+pub struct HttpLimits {
+    posts: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
+}
+
+impl Default for HttpLimits {
+    fn default() -> HttpLimits {
+        HttpLimits { posts: Arc::new(Semaphore::new(POSTS_MAX)), streams: Arc::new(Semaphore::new(STREAMS_MAX)) }
+    }
+}
+
+impl HttpState {
+    /// The shard that a workspace lives in.
+    pub fn shard_of(&self, workspace: &str) -> &SharedShard {
+        let shards = self.shards.len() as u16;
+        &self.shards[usize::from(connectors::codec::partition(workspace, shards))]
+    }
+
+    pub fn shard(&self, number: u16) -> Option<&SharedShard> {
+        self.shards.get(usize::from(number))
+    }
+}
+
+/// Every route: its path as OpenAPI writes it, and who answers.
+pub fn routes() -> Vec<(&'static str, MethodRouter<HttpState>)> {
+    vec![
+        ("/v1/events", post(events::post_events)),
+        ("/v1/workspaces/{workspace}/conversations/{conversation}", get(views::conversation)),
+        ("/v1/workspaces/{workspace}/agents", get(views::agents)),
+        ("/v1/workspaces/{workspace}/queues", get(views::queues)),
+        ("/v1/decisions", get(decisions::stream)),
+        ("/v1/clock", get(clock::clock)),
+        ("/metrics", get(probes::metrics)),
+        ("/livez", get(probes::livez)),
+        ("/readyz", get(probes::readyz)),
+        ("/openapi.json", get(openapi::document)),
+    ]
+}
+
+pub fn router(state: HttpState) -> Router {
+    let router = routes().into_iter().fold(Router::new(), |router, (path, method)| router.route(path, method));
+    router
+        .fallback(|| async { Problem::new(404, "path", "no_such_path", "there is nothing at this path") })
+        .method_not_allowed_fallback(|| async {
+            Problem::new(405, "method", "no_such_method", "this path does not know this method")
+        })
+        .with_state(state)
+}

@@ -1,0 +1,33 @@
+//! `GET /openapi.json`: the HTTP side described, from the handlers' own annotations.
+
+use super::{answers, clock, decisions, events, probes, problem, views};
+use axum::Json;
+use utoipa::OpenApi;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Strowger", description = "The automatic exchange for customer conversations: events in, decisions out"),
+    paths(
+        events::post_events,
+        views::conversation,
+        views::agents,
+        views::queues,
+        decisions::stream,
+        clock::clock,
+        probes::metrics,
+        probes::livez,
+        probes::readyz,
+        document,
+    ),
+    components(schemas(answers::EventAnswer, answers::EventOutcome, problem::Problem)),
+)]
+pub struct Api;
+
+/// This document.
+#[utoipa::path(
+    get, path = "/openapi.json", tag = "probes",
+    responses((status = 200, description = "OpenAPI 3.1", body = serde_json::Value, content_type = "application/json")),
+)]
+pub async fn document() -> Json<utoipa::openapi::OpenApi> {
+    Json(Api::openapi())
+}

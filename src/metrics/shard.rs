@@ -1,0 +1,79 @@
+//! What a shard and its publisher measure about themselves: one plain struct, relaxed atomics, one writer a field.
+//!
+//! It goes with the shard: who steps down drops it and the series are gone. What the fold of committed batches counts
+//! (queues, agents, service level) is `workload.rs`'s.
+
+use crate::metrics::histogram::{LatencyHistogram, Range};
+use crate::metrics::{Family, Labels, Scrape, labels};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+#[derive(Default)]
+pub struct Gauge(AtomicU64);
+
+impl Gauge {
+    #[inline]
+    pub fn set(&self, value: u64) {
+        self.0.store(value, Relaxed);
+    }
+
+    pub fn value(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+pub struct ShardMetrics {
+    labels: Labels,
+    /// Written by the shard thread.
+    pub apply: LatencyHistogram,
+    pub ring_depth: Gauge,
+    pub ring_capacity: Gauge,
+    /// 1 from the accepted claim until the step-down.
+    pub owned: Gauge,
+    pub journal_in_flight: Gauge,
+    /// Written by the publisher thread.
+    pub commit: LatencyHistogram,
+    pub event_to_decision: LatencyHistogram,
+    pub relay_lag_records: Gauge,
+    pub journal_bytes: Gauge,
+    /// Written by the source.
+    pub input_lag_records: Gauge,
+    pub input_lag_ms: Gauge,
+}
+
+impl ShardMetrics {
+    pub fn new(shard: u16) -> ShardMetrics {
+        ShardMetrics {
+            labels: labels(&[("shard", &shard.to_string())]),
+            apply: LatencyHistogram::new(Range::Apply),
+            ring_depth: Gauge::default(),
+            ring_capacity: Gauge::default(),
+            owned: Gauge::default(),
+            journal_in_flight: Gauge::default(),
+            commit: LatencyHistogram::new(Range::Commit),
+            event_to_decision: LatencyHistogram::new(Range::Commit),
+            relay_lag_records: Gauge::default(),
+            journal_bytes: Gauge::default(),
+            input_lag_records: Gauge::default(),
+            input_lag_ms: Gauge::default(),
+        }
+    }
+
+    pub fn labels(&self) -> &Labels {
+        &self.labels
+    }
+
+    pub fn collect(&self, scrape: &mut Scrape) {
+        let labels = &self.labels;
+        scrape.whole(Family::ShardOwned, labels, self.owned.value());
+        scrape.whole(Family::RingDepth, labels, self.ring_depth.value());
+        scrape.whole(Family::RingCapacity, labels, self.ring_capacity.value());
+        scrape.whole(Family::InputLagRecords, labels, self.input_lag_records.value());
+        scrape.real(Family::InputLagSeconds, labels, self.input_lag_ms.value() as f64 / 1e3);
+        scrape.whole(Family::JournalInFlight, labels, self.journal_in_flight.value());
+        scrape.whole(Family::RelayLagRecords, labels, self.relay_lag_records.value());
+        scrape.whole(Family::JournalBytes, labels, self.journal_bytes.value());
+        self.apply.collect(Family::Apply, Family::ApplyQuantile, labels, scrape);
+        self.commit.collect(Family::Commit, Family::CommitQuantile, labels, scrape);
+        self.event_to_decision.collect(Family::EventToDecision, Family::EventToDecisionQuantile, labels, scrape);
+    }
+}

@@ -1,0 +1,130 @@
+//! The naive engine as the model of the real one, on generated histories: whatever happens, in whatever order, both tell
+//! the same, every promise holds after every event, and recorded effects rebuild the state at any point.
+//!
+//! `HISTORIES` and `EVENTS` set how many histories of how many events are played (1,000 of 300), `SEED` plays one. A
+//! failing history is shortened by leaving events out while it still fails, and printed with one line to paste.
+
+pub mod checker;
+pub mod events;
+mod generator;
+pub mod pair;
+pub mod script;
+
+use engine::Limits;
+use generator::{Generator, Move, Ticks};
+use pair::Pair;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Rounds of shortening: each plays the history once for every event it still has, at most.
+const SHORTENING_PLAYS_MAX: usize = 3_000;
+
+fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+#[test]
+fn engine_and_naive_engine_tell_the_same_and_effects_rebuild_the_state() {
+    let events = setting("EVENTS", 300) as usize;
+    let seeds = match std::env::var("SEED") {
+        Ok(seed) => vec![seed.parse().expect("SEED is a number")],
+        Err(_) => (1..=setting("HISTORIES", 1_000)).collect::<Vec<u64>>(),
+    };
+    let workers = std::thread::available_parallelism().map_or(1, |n| n.get());
+    let (seeds, started) = (&seeds, std::time::Instant::now());
+    std::thread::scope(|scope| {
+        for worker in 0..workers {
+            scope.spawn(move || seeds.iter().skip(worker).step_by(workers).for_each(|seed| play(*seed, events)));
+        }
+    });
+    println!("{} histories of {events} events in {:.1} s", seeds.len(), started.elapsed().as_secs_f32());
+}
+
+/// Plays one history; a failing one is shortened and told.
+fn play(seed: u64, events: usize) {
+    let mut generator = Generator::new(seed);
+    let limits = generator.limits();
+    let mut moves = Vec::new();
+    let found = caught(|| {
+        let mut pair = new_pair(limits);
+        for _ in 0..events {
+            moves.push(generator.next(&pair.naive));
+            let last = &moves[moves.len() - 1];
+            make(&mut pair, last)?;
+        }
+        pair.seal()
+    });
+    let Err(failure) = found else { return };
+    let (moves, failure) = shortened(moves, limits, failure);
+    for (at, Move { input, now, ticks, seal, recover }) in moves.iter().enumerate() {
+        println!("{at:3} {now} {ticks:?} seal={seal} recover={recover} time={:?} {} {:?} {:?}",
+            input.time, input.event_type.word(), input.actor, input.body);
+    }
+    panic!("{failure}\n{} events are enough\nSEED={seed} EVENTS={events} cargo test --test it histories -- --nocapture", moves.len());
+}
+
+fn new_pair(limits: Limits) -> Pair {
+    let mut pair = Pair::new(events::Sender::new("acme").key);
+    if limits != Limits::default() {
+        pair.set_limits(limits, 0);
+    }
+    pair
+}
+
+fn make(pair: &mut Pair, one: &Move) -> Result<(), String> {
+    pair.step(&one.input, one.now)?;
+    match one.ticks {
+        Ticks::All => {
+            pair.settle(one.now)?;
+        }
+        Ticks::AtMost(ticks) => {
+            for _ in 0..ticks {
+                pair.tick(one.now)?;
+            }
+        }
+    }
+    if one.recover {
+        pair.recover()?;
+    } else if one.seal {
+        pair.seal()?;
+    }
+    Ok(())
+}
+
+fn replay(moves: &[Move], limits: Limits) -> Result<(), String> {
+    caught(|| {
+        let mut pair = new_pair(limits);
+        moves.iter().try_for_each(|one| make(&mut pair, one))?;
+        pair.seal()
+    })
+}
+
+/// A panic of either engine is a failure like any other.
+fn caught(play: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
+    catch_unwind(AssertUnwindSafe(play)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        Err(format!("panic: {}", text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("?")))
+    })
+}
+
+/// Leaves out ever smaller runs of moves for as long as something still fails.
+fn shortened(mut moves: Vec<Move>, limits: Limits, mut failure: String) -> (Vec<Move>, String) {
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let mut plays = 0;
+    let mut run = moves.len() / 2;
+    while run > 0 && plays < SHORTENING_PLAYS_MAX {
+        let mut at = 0;
+        while at < moves.len() && plays < SHORTENING_PLAYS_MAX {
+            let mut fewer = moves.clone();
+            fewer.drain(at..(at + run).min(moves.len()));
+            plays += 1;
+            match replay(&fewer, limits) {
+                Err(still) => (moves, failure) = (fewer, still),
+                Ok(()) => at += run,
+            }
+        }
+        run /= 2;
+    }
+    std::panic::set_hook(hook);
+    (moves, failure)
+}

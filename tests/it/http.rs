@@ -1,0 +1,282 @@
+//! The HTTP side: routes and their description, views, the stream of decisions, and refusals when the pipeline is full.
+//! What each bad event is answered is in `bad_input.rs`.
+
+use crate::node::{Node, configure, event, position_of};
+use connectors::codec::Decoder;
+use engine::decision::Position;
+use engine::id::HashKey;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use strowger::http::{self, ClockReading, DecisionReader, HttpLimits, HttpState, Probes, openapi};
+use strowger::ingest::{Ingest, Offers};
+use strowger::standing::Standing;
+use strowger::workload::{LabelBudget, SharedShard, Views};
+use tokio::sync::watch;
+use utoipa::OpenApi;
+
+const KEY: HashKey = HashKey(7);
+
+/// Decisions 1.0, 2.0 … of a made-up journal that grows by the watch.
+struct Counting(watch::Receiver<Position>);
+
+impl DecisionReader for Counting {
+    fn read(&self, _: u16, after: Position, limit: usize, out: &mut Vec<Vec<u8>>) -> anyhow::Result<Position> {
+        let end = self.0.borrow().seq;
+        let told: Vec<u64> = (after.seq + 1..=end).take(limit).collect();
+        out.extend(told.iter().map(|seq| seq.to_string().into_bytes()));
+        Ok(told.last().map_or(after, |seq| Position { seq: *seq, idx: 0 }))
+    }
+}
+
+/// An HTTP side with nothing behind it: nobody takes what is offered.
+struct Front {
+    address: SocketAddr,
+    ingest: Ingest,
+    standings: Arc<[Arc<Standing>]>,
+    committed: watch::Sender<Position>,
+    stopping: watch::Sender<bool>,
+    _offers: Offers,
+    _runtime: tokio::runtime::Runtime,
+}
+
+impl Front {
+    fn new() -> Front {
+        let standings: Arc<[Arc<Standing>]> = Arc::new([Arc::new(Standing::new(0, Instant::now()))]);
+        let (ingest, offers) = Ingest::embedded(standings.clone());
+        let (committed, follower) = watch::channel(Position::default());
+        let (stopping, stopped) = watch::channel(false);
+        let views = Arc::new(Views::default());
+        let mut shard = SharedShard::new(0, KEY, views.clone(), LabelBudget::new(200));
+        shard.committed = follower.clone();
+        let state = HttpState {
+            ingest: ingest.clone(),
+            decoder: Arc::new(Decoder::new(KEY)),
+            shards: Arc::new([shard]),
+            views,
+            decisions: Arc::new(Counting(follower)),
+            probes: Probes { ready: Arc::new(|| Err("reading the journal: 3 of 7".into())), alive: Arc::new(|| Ok(())) },
+            clock: Arc::new(|_| ClockReading { now: 1_000, scale: 1.0, origin: None }),
+            disk_free_bytes: Arc::new(|| Some(5)),
+            stopping: stopped,
+            limits: HttpLimits::default(),
+        };
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).expect("a port on loopback");
+        let address = listener.local_addr().expect("it is bound");
+        runtime.spawn(async move { axum::serve(listener, http::router(state)).await });
+        Front { address, ingest, standings, committed, stopping, _offers: offers, _runtime: runtime }
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    fn request(&self, method: &str, path: &str, content_type: &str, body: &str) -> Answer {
+        let request = ureq::http::Request::builder().method(method).uri(self.url(path)).header("content-type", content_type);
+        let agent = ureq::Agent::config_builder().http_status_as_error(false).allow_non_standard_methods(true).build().new_agent();
+        let mut response = agent.run(request.body(body.to_string()).expect("a request")).expect("an answer");
+        let header = |name: &str| response.headers().get(name).and_then(|v| v.to_str().ok()).map(str::to_string);
+        let (status, retry_after) = (response.status().as_u16(), header("retry-after"));
+        let text = response.body_mut().read_to_string().unwrap_or_default();
+        Answer { status, retry_after, text }
+    }
+}
+
+struct Answer {
+    status: u16,
+    retry_after: Option<String>,
+    text: String,
+}
+
+impl Answer {
+    fn reason(&self) -> String {
+        let problem: Value = serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("not JSON: {}", self.text));
+        problem["reason"].as_str().unwrap_or_else(|| panic!("no reason: {problem}")).to_string()
+    }
+}
+
+fn contact(id: &str) -> String {
+    event(id, "contact.started", json!({"channel": "voice", "conversation": id})).to_string()
+}
+
+#[test]
+fn the_openapi_document_describes_exactly_the_routes_that_answer() {
+    let document = serde_json::to_value(openapi::Api::openapi()).expect("it is JSON");
+    let described: BTreeSet<String> = document["paths"].as_object().expect("paths").keys().cloned().collect();
+    let routed: BTreeSet<String> = http::routes().into_iter().map(|(path, _)| path.to_string()).collect();
+    assert_eq!(described, routed);
+
+    let front = Front::new();
+    let served: Value = serde_json::from_str(&front.request("GET", "/openapi.json", "", "").text).expect("it is JSON");
+    assert_eq!(served, document);
+    for (path, methods) in document["paths"].as_object().expect("paths") {
+        let asked = path.replace("{workspace}", "w").replace("{conversation}", "c");
+        for method in methods.as_object().expect("methods").keys() {
+            let query = if path == "/v1/decisions" { "?shard=0&follow=false" } else { "" };
+            let answer = front.request(&method.to_uppercase(), &format!("{asked}{query}"), "application/json", "{}");
+            let undescribed = format!("{}", answer.status);
+            assert!(methods[method]["responses"][&undescribed].is_object(), "{method} {path} answered {}", answer.status);
+        }
+    }
+    // Every schema that is referred to is there.
+    let text = document.to_string();
+    for name in text.split("#/components/schemas/").skip(1).map(|rest| rest.split('"').next().unwrap_or("")) {
+        assert!(document["components"]["schemas"][name].is_object(), "{name} is not described");
+    }
+}
+
+#[test]
+fn what_is_not_there_is_a_problem_too() {
+    let front = Front::new();
+    let answer = front.request("GET", "/v2", "", "");
+    assert_eq!((answer.status, answer.reason().as_str()), (404, "no_such_path"));
+    let answer = front.request("DELETE", "/v1/clock", "", "");
+    assert_eq!((answer.status, answer.reason().as_str()), (405, "no_such_method"));
+    let answer = front.request("POST", "/v1/events", "text/csv", "a,b");
+    assert_eq!((answer.status, answer.reason().as_str()), (415, "unknown_content_type"));
+    let answer = front.request("GET", "/v1/decisions?shard=9", "", "");
+    assert_eq!((answer.status, answer.reason().as_str()), (404, "unknown_shard"));
+    for query in ["", "?shard=x", "?shard=0&after=3", "?shard=0&after=3.x"] {
+        let answer = front.request("GET", &format!("/v1/decisions{query}"), "", "");
+        assert_eq!((answer.status, answer.reason().as_str()), (400, "wrong_type"), "{query}");
+    }
+}
+
+#[test]
+fn a_body_that_is_too_large_or_too_many_is_refused_whole() {
+    let front = Front::new();
+    front.standings[0].set_owned(true);
+    let body = " ".repeat(9 << 20);
+    assert_eq!(front.request("POST", "/v1/events", "application/x-ndjson", &body).status, 413);
+    let body: String = (0..1_001).map(|n| format!("{}\n", contact(&n.to_string()))).collect();
+    let answer = front.request("POST", "/v1/events", "application/x-ndjson", &body);
+    assert_eq!((answer.status, answer.reason().as_str()), (413, "too_many"));
+}
+
+#[test]
+fn a_node_that_starts_says_503_and_a_full_one_429_both_with_retry_after() {
+    let front = Front::new();
+    let answer = front.request("GET", "/readyz", "", "");
+    assert_eq!(answer.status, 503);
+    assert!(answer.text.contains("3 of 7"), "{}", answer.text);
+    assert_eq!(front.request("GET", "/livez", "", "").status, 200);
+    let json = "application/cloudevents+json";
+    let answer = front.request("POST", "/v1/events", json, &contact("c"));
+    assert_eq!((answer.status, answer.reason().as_str(), answer.retry_after.as_deref()), (503, "starting", Some("1")));
+    let answer = front.request("GET", "/v1/workspaces/acme/agents", "", "");
+    assert_eq!((answer.status, answer.retry_after.as_deref()), (503, Some("1")));
+
+    front.standings[0].set_owned(true);
+    let decoder = Decoder::new(KEY);
+    let mut held = Vec::new();
+    while let Ok(receiver) = {
+        let text = contact(&held.len().to_string());
+        front.ingest.offer(decoder.decode(text.as_bytes()).expect("a good event"), text.as_bytes())
+    } {
+        held.push(receiver);
+    }
+    let answer = front.request("POST", "/v1/events", json, &contact("c"));
+    assert_eq!((answer.status, answer.reason().as_str(), answer.retry_after.as_deref()), (429, "full", Some("1")));
+    let lines = format!("{}\n{{}}\n{}\n", contact("a"), contact("b"));
+    let answer = front.request("POST", "/v1/events", "application/x-ndjson", &lines);
+    assert_eq!((answer.status, answer.retry_after.as_deref()), (200, Some("1")));
+    let statuses: Vec<u64> = answer.text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["status"].as_u64().unwrap()).collect();
+    assert_eq!(statuses, [429, 429, 429], "from the first refused on, so that the sender keeps his order");
+    drop(held);
+}
+
+#[test]
+fn a_stream_of_decisions_resumes_follows_and_ends_with_the_process() {
+    let front = Front::new();
+    front.committed.send_replace(Position { seq: 1_000, idx: 0 });
+    let ended = front.request("GET", "/v1/decisions?shard=0&after=998.0&follow=false", "", "");
+    assert_eq!(ended.text, "999\n1000\n");
+    let answer = ureq::get(front.url("/v1/decisions?shard=0")).call().expect("an answer");
+    assert_eq!(answer.headers()["content-type"], "application/x-ndjson");
+    let mut lines = BufReader::new(answer.into_body().into_reader()).lines().map(|line| line.expect("a line"));
+    for n in 1..=1_000 {
+        assert_eq!(lines.next().as_deref(), Some(n.to_string().as_str()));
+    }
+    for n in 1_001..1_010 {
+        front.committed.send_replace(Position { seq: n, idx: 0 });
+        assert_eq!(lines.next().as_deref(), Some(n.to_string().as_str()));
+    }
+    front.stopping.send_replace(true);
+    assert_eq!(lines.next(), None);
+}
+
+#[test]
+fn more_streams_than_allowed_are_refused_and_a_closed_one_makes_room() {
+    let front = Front::new();
+    let mut open: Vec<_> = (0..64).map(|_| ureq::get(front.url("/v1/decisions?shard=0")).call().expect("a stream")).collect();
+    let answer = front.request("GET", "/v1/decisions?shard=0", "", "");
+    assert_eq!((answer.status, answer.reason().as_str()), (429, "too_many_streams"));
+    open.pop();
+    let deadline = Instant::now() + Duration::from_secs(10);
+    // The server learns of the closed connection from the network: ask again.
+    while front.request("GET", "/v1/decisions?shard=0&follow=false", "", "").status != 200 {
+        assert!(Instant::now() < deadline, "a closed stream keeps its place");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn views_show_what_is_committed_under_percent_encoded_ids() {
+    let node = Node::embedded("views");
+    let id = "a/b c%?#ü".replace([' ', 'ü'], "~");
+    assert_eq!(node.get("/v1/workspaces/acme/agents").status, 404);
+    configure(&node);
+    node.settle(&event("1", "contact.started", json!({"channel": "voice", "conversation": id, "customer": {"id": "cu"}})));
+    let encoded: String = id.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let path = format!("/v1/workspaces/acme/conversations/{encoded}");
+    let waiting = node.get(&path).json();
+    assert_eq!((&waiting["conversation"], &waiting["state"], &waiting["owner"]), (&json!(id), &json!("queued"), &Value::Null));
+    let queues = node.get("/v1/workspaces/acme/queues").json();
+    assert_eq!(queues["queues"][0]["waiting"], 1);
+    assert_eq!(queues["queues"][0]["waiting_by_cause"], json!({"nobody_online": 1}));
+
+    let outcome = node.settle(&event("2", "agent.presence", json!({"agent": "ada", "status": "online"})));
+    let assigned = node.get(&path).json();
+    assert_eq!((&assigned["state"], &assigned["owner"], &assigned["epoch"]), (&json!("assigned"), &json!("ada"), &json!(1)));
+    assert_eq!(assigned["position"]["seq"], outcome["position"]["seq"]);
+    let agents = node.get("/v1/workspaces/acme/agents").json();
+    let ada = &agents["agents"][0];
+    assert_eq!((&ada["agent"], &ada["units_used"], &ada["conversations"]), (&json!("ada"), &json!(1), &json!([id])));
+    assert_eq!(ada["since_start"]["assigned"], 1);
+
+    node.settle(&event("3", "conversation.resolve", json!({"conversation": id})));
+    let ended = node.get(&path).json();
+    assert_eq!((&ended["state"], &ended["ended"], &ended["previous_owner"]), (&json!("resolved"), &json!(true), &json!("ada")));
+    assert_eq!(node.get("/v1/workspaces/acme/conversations/none").status, 404);
+    assert_eq!(node.get("/v1/workspaces/nowhere/queues").status, 404);
+}
+
+#[test]
+fn decisions_are_told_once_in_order_and_the_clock_by_shard() {
+    let mut node = Node::embedded("decisions");
+    configure(&node);
+    let outcome = node.settle(&event("1", "contact.started", json!({"channel": "voice", "conversation": "c1"})));
+    let (shard, seq) = (outcome["position"]["shard"].as_u64().unwrap(), outcome["position"]["seq"].as_u64().unwrap());
+    let idx = outcome["position"]["idx"].as_u64().unwrap();
+    let told = node.decisions(shard, (seq, idx));
+    let positions: Vec<(u64, u64)> = told.iter().map(position_of).collect();
+    assert!(positions.is_sorted_by(|a, b| a < b), "{positions:?}");
+    for pair in told.windows(2) {
+        let (before, after) = (position_of(&pair[0]), &pair[1]["data"]["position"]["prev"]);
+        assert_eq!(after, &json!([before.0, before.1]));
+    }
+    let rest = node.get(&format!("/v1/decisions?shard={shard}&after={seq}.{idx}&follow=false")).text;
+    let rest: Vec<Value> = rest.lines().map(|line| serde_json::from_str(line).expect("a decision")).collect();
+    assert!(rest.iter().all(|decision| position_of(decision) > (seq, idx)));
+    assert_eq!(rest.last().map(|decision| decision["type"].clone()), Some(json!("strowger.conversation.queued")));
+
+    let clock = node.get("/v1/clock").json();
+    let shards = clock["shards"].as_array().expect("a list");
+    assert_eq!(shards.len(), 4);
+    assert!(shards.iter().all(|shard| shard["scale"] == 1.0 && shard["origin"].is_null() && shard["now"].is_string()));
+    assert!(node.terminate().success());
+}

@@ -1,0 +1,524 @@
+//! The workload's fold against an engine in this process, and the metrics of a running demo against a real Prometheus.
+
+use crate::node::program_or_skip;
+use connectors::codec::{self, Decoder};
+use engine::id::HashKey;
+use engine::{Engine, Output};
+use rand::{Rng, SeedableRng};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use strowger::metrics::{Family, Kind, Scrape};
+use strowger::workload::{CommittedBatch, Judged, LabelBudget, SharedShard, Views};
+
+const KEY: HashKey = HashKey(0x5eed);
+const START: u64 = 1_764_000_000_000;
+const DASHBOARD: &str = include_str!("../../grafana/dashboards/operations.json");
+
+/// An engine and the read side of its shard; each event is a committed record.
+struct Rig {
+    engine: Engine,
+    decoder: Decoder,
+    shard: SharedShard,
+    now: u64,
+    seq: u64,
+    serial: u64,
+    /// What a reader of the journal would see: (seq, now, digest, effects, decisions).
+    records: Vec<(u64, u64, u128, Vec<u8>, Vec<u8>)>,
+}
+
+fn shared() -> SharedShard {
+    SharedShard::new(0, KEY, Arc::new(Views::default()), LabelBudget::new(200))
+}
+
+impl Rig {
+    fn new() -> Rig {
+        let shard = shared();
+        shard.metrics.owned.set(1);
+        Rig { engine: Engine::new(KEY), decoder: Decoder::new(KEY), shard, now: START, seq: 0, serial: 0, records: Vec::new() }
+    }
+
+    /// With workspace `acme`: queues `calls` (rule channel voice) and `mail`, tiers vip and basic, agents as given.
+    fn configured(agents: &[(&str, u32)]) -> Rig {
+        let mut rig = Rig::new();
+        rig.send("workspace.configure", json!({
+            "version": 1,
+            "tier": {"vip": {"head_start_s": 90}, "basic": {"head_start_s": 0}},
+            "queue": [{"name": "calls", "service_level_s": 20}, {"name": "mail", "service_level_s": 60}],
+            "rule": [{"when": {"channel": "voice"}, "queue": "calls"}, {"queue": "mail"}],
+        }));
+        for (agent, units) in agents {
+            rig.send("agent.configure", json!({"agent": agent, "units": units, "team": "north"}));
+        }
+        rig
+    }
+
+    fn send(&mut self, event_type: &str, data: Value) {
+        self.serial += 1;
+        let id = self.serial.to_string();
+        self.send_as(&id, event_type, data);
+    }
+
+    fn send_as(&mut self, id: &str, event_type: &str, data: Value) {
+        let event = json!({"specversion": "1.0", "id": id, "source": "test", "type": event_type, "workspace": "acme", "data": data});
+        let input = self.decoder.decode(event.to_string().as_bytes()).expect("a good event");
+        self.seq += 1;
+        let mut output = Output::default();
+        output.begin(self.seq);
+        let answer = self.engine.step(&input, self.now, &mut output);
+        while self.engine.wants_tick_at().is_some_and(|at| at <= self.now) {
+            self.engine.tick(self.now, &mut output);
+        }
+        let judged: Vec<Judged> = Judged::of(&input, &answer).into_iter().collect();
+        let digest = self.engine.seal();
+        self.commit(digest, &output, &judged, true);
+        self.records.push((self.seq, self.now, digest, output.effects, output.decisions));
+    }
+
+    fn commit(&self, digest: u128, output: &Output, judged: &[Judged], live: bool) {
+        let told = codec::decisions(&output.decisions).expect("our own bytes");
+        let record = batch(self.seq, self.now, digest, &output.effects, &told, judged, live);
+        self.shard.write().commit(&record).expect("replica and engine agree");
+    }
+
+    fn pass(&mut self, seconds: u64) {
+        self.now += seconds * 1_000;
+    }
+
+    fn call(&mut self, id: &str, tier: &str) {
+        self.send("contact.started", json!({"channel": "voice", "conversation": id, "customer": {"id": id, "tier": tier}}));
+    }
+
+    fn online(&mut self, agent: &str) {
+        self.send("agent.presence", json!({"agent": agent, "status": "online"}));
+    }
+
+    fn samples(&self) -> Samples {
+        Samples::of(&text(&self.shard, self.now))
+    }
+}
+
+fn batch<'a>(
+    seq: u64,
+    now: u64,
+    digest: u128,
+    effects: &'a [u8],
+    decisions: &'a [engine::decision::Told],
+    judged: &'a [Judged],
+    live: bool,
+) -> CommittedBatch<'a> {
+    let (hash, prev_decision, dead_letters, received_at) = ([0; 32], None, &[][..], None);
+    CommittedBatch { shard: 0, seq, now, digest, hash, prev_decision, effects, decisions, judged, dead_letters, live, received_at }
+}
+
+fn text(shard: &SharedShard, now: u64) -> String {
+    let mut scrape = Scrape::default();
+    shard.collect(now, &mut scrape);
+    let mut text = String::new();
+    scrape.text(&mut text);
+    text
+}
+
+/// Samples of a text, by series.
+struct Samples(BTreeMap<String, f64>);
+
+impl Samples {
+    fn of(text: &str) -> Samples {
+        let lines = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+        let pairs = lines.map(|line| {
+            let (series, value) = line.rsplit_once(' ').expect("series and value");
+            (series.to_string(), value.parse().expect("a number"))
+        });
+        Samples(pairs.collect())
+    }
+
+    /// The sum of a family over the series that have all these labels.
+    fn sum(&self, family: &str, labels: &[(&str, &str)]) -> f64 {
+        let wanted: Vec<String> = labels.iter().map(|(name, value)| format!("{name}=\"{value}\"")).collect();
+        let of_family = self.0.iter().filter(|(series, _)| {
+            series.split('{').next() == Some(family) && wanted.iter().all(|label| series.contains(label.as_str()))
+        });
+        of_family.map(|(_, value)| value).sum()
+    }
+
+    fn has(&self, family: &str, labels: &[(&str, &str)]) -> bool {
+        let wanted: Vec<String> = labels.iter().map(|(name, value)| format!("{name}=\"{value}\"")).collect();
+        self.0.keys().any(|s| s.split('{').next() == Some(family) && wanted.iter().all(|label| s.contains(label.as_str())))
+    }
+}
+
+#[test]
+fn what_the_policy_can_fill_stands_at_zero_and_histograms_wait_for_a_sample() {
+    let samples = Rig::configured(&[("ada", 1)]).samples();
+    for (family, label) in [
+        ("strowger_queue_entries_total", ("reason", "reopen")),
+        ("strowger_queue_exits_total", ("outcome", "abandoned")),
+        ("strowger_service_level_contacts_total", ("verdict", "late")),
+        ("strowger_queue_waiting", ("tier", "none")),
+    ] {
+        for tier in ["vip", "basic", "none"] {
+            let labels = [("queue", "calls"), ("channel", "voice"), ("tier", tier), label];
+            let labels = if label.0 == "tier" { &labels[..3] } else { &labels[..] };
+            assert!(samples.has(family, labels), "{family} {labels:?}");
+            assert_eq!(samples.sum(family, labels), 0.0);
+        }
+    }
+    assert!(samples.has("strowger_assignments_total", &[("queue", "mail"), ("channel", "email"), ("kind", "claim")]));
+    assert!(samples.has("strowger_events_total", &[("type", "agent.presence"), ("result", "ignored")]));
+    assert!(samples.has("strowger_agents", &[("team", "north"), ("state", "away")]));
+    assert_eq!(samples.sum("strowger_agents", &[("team", "north"), ("state", "offline")]), 1.0);
+    assert!(!samples.0.keys().any(|series| series.starts_with("strowger_queue_wait_seconds")));
+}
+
+#[test]
+fn a_day_in_the_life_of_a_queue_is_counted_to_the_last_contact() {
+    let mut rig = Rig::configured(&[("ada", 1)]);
+    rig.online("ada");
+    rig.call("c1", "vip");
+    rig.call("c2", "basic");
+    rig.call("c3", "basic");
+    rig.call("c4", "basic");
+    rig.pass(3);
+    rig.send("contact.ended", json!({"conversation": "c4", "by": "customer"}));
+    rig.pass(7);
+    rig.send("contact.ended", json!({"conversation": "c3", "by": "customer"}));
+    rig.pass(30);
+    // c2 has waited 40 s of the 20 that were promised.
+    rig.send("conversation.resolve", json!({"conversation": "c1"}));
+    rig.pass(5);
+    let samples = rig.samples();
+    let sum = |family: &str, labels: &[(&str, &str)]| samples.sum(&format!("strowger_{family}"), labels);
+    assert_eq!(sum("queue_entries_total", &[("queue", "calls"), ("reason", "new")]), 4.0);
+    for (outcome, count) in [("answered", 2.0), ("abandoned", 1.0), ("short_abandoned", 1.0), ("closed", 0.0)] {
+        assert_eq!(sum("queue_exits_total", &[("queue", "calls"), ("outcome", outcome)]), count, "{outcome}");
+    }
+    for (verdict, count) in [("within", 1.0), ("late", 1.0), ("abandoned", 1.0), ("excluded", 1.0)] {
+        assert_eq!(sum("service_level_contacts_total", &[("verdict", verdict)]), count, "{verdict}");
+    }
+    assert_eq!(sum("assignments_total", &[("kind", "auto")]), 2.0);
+    assert_eq!(sum("conversations_ended_total", &[("reason", "resolved")]), 1.0);
+    assert_eq!(sum("queue_wait_seconds_count", &[("outcome", "answered")]), 2.0);
+    assert_eq!(sum("queue_wait_seconds_sum", &[("outcome", "answered")]), 40.0);
+    assert_eq!(sum("queue_wait_seconds_sum", &[("outcome", "abandoned")]), 10.0);
+    assert_eq!(sum("handle_seconds_sum", &[("part", "work")]), 40.0);
+    assert_eq!(sum("conversations", &[("state", "assigned")]), 1.0);
+    assert_eq!(sum("capacity_units", &[("channel", "voice"), ("kind", "work")]), 1.0);
+    assert_eq!(sum("capacity_unit_seconds_total", &[("kind", "work")]), 45.0);
+    assert_eq!(sum("capacity_unit_seconds_total", &[("kind", "online")]), 45.0);
+    assert_eq!(sum("agent_state_seconds_total", &[("state", "full")]), 45.0);
+    assert_eq!(sum("agents_by_load", &[("load", "le_100")]), 1.0);
+    assert_eq!(sum("events_total", &[("type", "contact.started"), ("result", "applied")]), 4.0);
+}
+
+#[test]
+fn what_waits_is_shown_by_cause_and_age_and_the_same_event_again_as_a_duplicate() {
+    let mut rig = Rig::configured(&[("ada", 1)]);
+    rig.call("c1", "vip");
+    rig.pass(400);
+    rig.call("c2", "vip");
+    rig.send_as("3", "contact.started", json!({"channel": "voice", "conversation": "c1"}));
+    let samples = rig.samples();
+    assert_eq!(samples.sum("strowger_queue_waiting", &[("queue", "calls"), ("tier", "vip")]), 2.0);
+    assert_eq!(samples.sum("strowger_queue_oldest_wait_seconds", &[("queue", "calls")]), 400.0);
+    assert_eq!(samples.sum("strowger_queue_waiting_by_cause", &[("cause", "nobody_online")]), 2.0);
+    assert_eq!(samples.sum("strowger_unanswered", &[("age", "le_5m")]), 1.0);
+    assert_eq!(samples.sum("strowger_unanswered", &[("age", "le_30m")]), 1.0);
+    assert_eq!(samples.sum("strowger_events_total", &[("result", "duplicate")]), 1.0);
+    assert_eq!(samples.sum("strowger_events_total", &[("type", "contact.started"), ("result", "applied")]), 2.0);
+}
+
+/// Random events of a small workspace; the fold's own assertions check the balance at every publish.
+fn history(rig: &mut Rig, seed: u64, length: usize) {
+    let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
+    for _ in 0..length {
+        let conversation = format!("c{}", rng.random_range(0..12));
+        let agent = ["ada", "bela", "carla"][rng.random_range(0..3)];
+        let tier = ["vip", "basic", "unheard"][rng.random_range(0..3)];
+        let named = json!({"conversation": conversation});
+        let contact = |channel: &str| json!({"conversation": conversation, "channel": channel, "customer": {"id": conversation, "tier": tier}});
+        rig.now += rng.random_range(0..30_000);
+        match rng.random_range(0..12) {
+            0..=2 => rig.send("contact.started", contact(["voice", "chat"][rng.random_range(0..2)])),
+            3..=4 => {
+                let mut data = contact("email");
+                data["message"] = json!({"id": "m", "kind": "text"});
+                rig.send("message.received", data);
+            }
+            5 => rig.send("contact.ended", named),
+                6 => {
+                let status = ["online", "away", "offline"][rng.random_range(0..3)];
+                rig.send("agent.presence", json!({"agent": agent, "status": status}));
+            }
+            7 => rig.online(agent),
+            8..=9 => rig.send("conversation.resolve", named),
+            10 => rig.send("conversation.claim", json!({"conversation": conversation, "agent": agent})),
+            _ => {
+                let actor = json!({"kind": "supervisor", "id": "s"});
+                rig.send("conversation.assign", json!({"conversation": conversation, "agent": agent, "reason": "r", "actor": actor}));
+            }
+        }
+        assert_eq!(rig.shard.read().imbalance(), None, "SEED={seed}");
+    }
+}
+
+/// A changed policy: other tiers, one queue gone, units by default.
+fn reconfigure(rig: &mut Rig) {
+    rig.send("workspace.configure", json!({
+        "version": 2, "default_units": 2, "tier": {"gold": {"head_start_s": 5}},
+        "queue": [{"name": "everything", "service_level_s": 5}, {"name": "mail"}],
+        "rule": [{"when": {"channel": "email"}, "queue": "mail"}, {"queue": "everything"}],
+    }));
+}
+
+#[test]
+fn entries_minus_exits_is_the_change_of_what_waits_and_recovery_counts_nothing() {
+    for seed in 0..40 {
+        let mut rig = Rig::configured(&[("ada", 1), ("bela", 3), ("carla", 2)]);
+        history(&mut rig, seed, 60);
+        reconfigure(&mut rig);
+        assert_eq!(rig.shard.read().imbalance(), None, "SEED={seed}");
+        history(&mut rig, seed + 1_000, 60);
+        let live = rig.samples();
+
+        let recovered = shared();
+        recovered.metrics.owned.set(1);
+        for (seq, now, digest, effects, decisions) in &rig.records {
+            let told = codec::decisions(decisions).expect("our own bytes");
+            let record = batch(*seq, *now, *digest, effects, &told, &[], false);
+            recovered.write().commit(&record).expect("recovery is the same state");
+        }
+        assert_eq!(recovered.read().imbalance(), None, "SEED={seed}");
+        let again = Samples::of(&text(&recovered, rig.now));
+        for family in Family::ALL.iter().filter(|family| family.kind() == Kind::Counter) {
+            assert_eq!(again.sum(family.name(), &[]), 0.0, "SEED={seed}: recovery counted {}", family.name());
+        }
+        for gauge in ["queue_waiting", "agents", "agents_by_load", "capacity_units", "conversations", "unanswered", "queue_agents"] {
+            let of = |samples: &Samples| -> Vec<(String, f64)> {
+                let name = format!("strowger_{gauge}{{");
+                samples.0.iter().filter(|(s, v)| s.starts_with(&name) && **v > 0.0).map(|(s, v)| (s.clone(), *v)).collect()
+            };
+            assert_eq!(of(&live), of(&again), "SEED={seed}");
+        }
+    }
+}
+
+#[test]
+fn work_units_are_those_that_agents_use() {
+    let mut rig = Rig::configured(&[("ada", 1), ("bela", 3), ("carla", 2)]);
+    history(&mut rig, 77, 300);
+    let used: u32 = {
+        let workload = rig.shard.read();
+        let acme = workload.replica().workspace("acme").expect("it is configured");
+        acme.agents().iter().map(|agent| agent.units_used).sum()
+    };
+    assert_eq!(rig.samples().sum("strowger_capacity_units", &[("kind", "work")]), f64::from(used));
+    let seconds = (rig.now - START) as f64 / 1e3;
+    assert_eq!(rig.samples().sum("strowger_agent_state_seconds_total", &[]), 3.0 * seconds);
+}
+
+#[test]
+fn a_replica_that_strays_from_the_journal_is_told() {
+    let mut rig = Rig::configured(&[]);
+    rig.seq += 1;
+    let wrong = batch(rig.seq, rig.now, 1, &[], &[], &[], true);
+    let divergence = rig.shard.write().commit(&wrong).expect_err("another digest");
+    assert!(divergence.to_string().contains("digest"), "{divergence}");
+}
+
+#[test]
+fn a_shard_that_is_not_owned_shows_nothing_of_its_queues() {
+    let rig = Rig::configured(&[("ada", 1)]);
+    rig.shard.metrics.owned.set(0);
+    let samples = rig.samples();
+    assert_eq!(samples.0.into_iter().collect::<Vec<_>>(), [("strowger_shard_owned{shard=\"0\"}".to_string(), 0.0)]);
+}
+
+#[test]
+fn two_hundred_filled_queues_stay_below_a_hundred_thousand_series() {
+    let mut rig = Rig::new();
+    let queues: Vec<Value> = (0..250).map(|n| json!({"name": format!("q{n}")})).collect();
+    let mut rules: Vec<Value> = (0..250)
+        .map(|n| json!({"when": {"channel": "voice", "attributes": {"to": n.to_string()}}, "queue": format!("q{n}")}))
+        .collect();
+    rules.push(json!({"queue": "q0"}));
+    let tiers = json!({"a": {"head_start_s": 1}, "b": {"head_start_s": 2}, "c": {"head_start_s": 3}});
+    rig.send("workspace.configure", json!({"version": 1, "queue": queues, "rule": rules, "tier": tiers}));
+    rig.send("agent.configure", json!({"agent": "ada", "units": 1_000, "team": "north"}));
+    for n in 0..250 {
+        for tier in ["a", "b", "c"] {
+            let id = format!("{n}{tier}");
+            let data = json!({"conversation": id, "channel": "voice", "customer": {"id": id, "tier": tier}, "attributes": {"to": n.to_string()}});
+            rig.send("contact.started", data);
+            if tier == "a" {
+                rig.pass(10);
+                rig.send("contact.ended", json!({"conversation": id, "by": "customer"}));
+            }
+        }
+    }
+    let samples = rig.samples();
+    let names: BTreeSet<&str> = samples.0.keys().filter_map(|s| s.split("queue=\"").nth(1)?.split('"').next()).collect();
+    assert_eq!(names.len(), 201, "200 by name and `other`");
+    assert_eq!(samples.sum("strowger_queue_waiting", &[]), 500.0);
+    assert_eq!(samples.sum("strowger_queue_waiting", &[("queue", "other")]), 100.0);
+    assert!(samples.0.len() < 100_000, "{} series", samples.0.len());
+}
+
+// ---- the dashboard ----
+
+/// (panel, expression) of every target, rows opened.
+fn expressions() -> Vec<(String, String)> {
+    fn walk(panels: &Value, found: &mut Vec<(String, String)>) {
+        for panel in panels.as_array().into_iter().flatten() {
+            let title = panel["title"].as_str().unwrap_or("").to_string();
+            for target in panel["targets"].as_array().into_iter().flatten() {
+                found.push((title.clone(), target["expr"].as_str().expect("an expression").to_string()));
+            }
+            walk(&panel["panels"], found);
+        }
+    }
+    let dashboard: Value = serde_json::from_str(DASHBOARD).expect("the dashboard is JSON");
+    let mut found = Vec::new();
+    walk(&dashboard["panels"], &mut found);
+    found
+}
+
+fn names_in(expression: &str) -> Vec<String> {
+    let words = expression.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+    words.filter(|word| word.starts_with("strowger_")).map(str::to_string).collect()
+}
+
+#[test]
+fn the_dashboard_asks_only_for_metrics_that_exist_and_explains_every_panel() {
+    let known: BTreeMap<&str, Kind> = Family::ALL.iter().map(|family| (family.name(), family.kind())).collect();
+    let process = ["strowger_build_info", "strowger_disk_free_bytes"];
+    for (panel, expression) in expressions() {
+        for name in names_in(&expression) {
+            let base = ["_bucket", "_sum", "_count"].iter().find_map(|suffix| name.strip_suffix(suffix));
+            let is_histogram = base.is_some_and(|base| known.get(base) == Some(&Kind::Histogram));
+            let exists = known.contains_key(name.as_str()) || is_histogram || process.contains(&name.as_str());
+            assert!(exists, "{panel} asks for {name}");
+        }
+    }
+    let dashboard: Value = serde_json::from_str(DASHBOARD).expect("the dashboard is JSON");
+    let variables: Vec<&str> =
+        dashboard["templating"]["list"].as_array().expect("a list").iter().filter_map(|v| v["name"].as_str()).collect();
+    assert_eq!(variables, ["datasource", "job", "instance", "workspace", "queue"]);
+    for panel in dashboard["panels"].as_array().expect("a list").iter().filter(|panel| panel["type"] != "row") {
+        let told = panel["description"].as_str().is_some_and(|text| !text.is_empty());
+        assert!(told && panel["datasource"]["uid"] == "${datasource}", "{}", panel["title"]);
+        let unit = &panel["fieldConfig"]["defaults"]["unit"];
+        assert!(unit.is_string() || panel["type"] == "table", "{} has no unit", panel["title"]);
+    }
+}
+
+/// A process that goes with its value.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A running demo, and where it answers.
+fn demo(seconds: u32) -> (Running, String) {
+    let mut process = Command::new(env!("CARGO_BIN_EXE_strowger"))
+        .args(["demo", "--port", "0", "--seconds", &seconds.to_string()])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the strowger binary starts");
+    let mut lines = BufReader::new(process.stdout.take().expect("it is piped")).lines();
+    let running = Running(process);
+    let address = lines.by_ref().map_while(Result::ok).find_map(|line| {
+        let (_, rest) = line.split_once("http://")?;
+        Some(rest.split_once('/').map_or(rest, |(address, _)| address).trim().to_string())
+    });
+    // The pipe must not fill.
+    std::thread::spawn(move || lines.for_each(drop));
+    (running, address.expect("the demo says where to look"))
+}
+
+fn get(url: &str) -> Option<String> {
+    ureq::get(url).call().ok()?.body_mut().read_to_string().ok()
+}
+
+fn encoded(text: &str) -> String {
+    text.bytes().map(|byte| if byte.is_ascii_alphanumeric() { (byte as char).to_string() } else { format!("%{byte:02X}") }).collect()
+}
+
+/// The expression as Grafana would send it, everything chosen.
+fn substituted(expression: &str) -> String {
+    let mut text = expression.to_string();
+    for name in ["job", "instance", "workspace", "queue"] {
+        text = text.replace(&format!("${name}"), ".*");
+    }
+    text.replace("$__rate_interval", "10s").replace("$__range", "1m")
+}
+
+#[test]
+fn every_query_of_the_dashboard_returns_a_sample() {
+    if !program_or_skip("prometheus", "every_query_of_the_dashboard_returns_a_sample") {
+        return;
+    }
+    let (_demo, address) = demo(240);
+    let folder = crate::node::Folder::new("prometheus");
+    let config = format!(
+        "global: {{scrape_interval: 1s}}\nscrape_configs: [{{job_name: strowger, static_configs: [{{targets: ['{address}']}}]}}]\n"
+    );
+    let config = folder.write("prometheus.yml", &config);
+    let port = crate::node::free_port();
+    let _prometheus = Running(
+        Command::new("prometheus")
+            .arg(format!("--config.file={}", config.display()))
+            .arg(format!("--storage.tsdb.path={}", folder.file("data").display()))
+            .arg(format!("--web.listen-address=127.0.0.1:{port}"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("prometheus starts"),
+    );
+    let mut left: Vec<(String, String)> = expressions();
+    assert!(left.len() > 40, "{} expressions", left.len());
+    let deadline = Instant::now() + Duration::from_secs(180);
+    // Prometheus tells nobody when it has scraped: ask again, for what is still missing.
+    while !left.is_empty() {
+        assert!(Instant::now() < deadline, "without a sample: {left:#?}");
+        std::thread::sleep(Duration::from_millis(500));
+        left.retain(|(panel, expression)| {
+            let query = encoded(&substituted(expression));
+            let Some(answer) = get(&format!("http://127.0.0.1:{port}/api/v1/query?query={query}")) else { return true };
+            let answer: Value = serde_json::from_str(&answer).expect("JSON");
+            assert_eq!(answer["status"], "success", "{panel}: {expression}: {answer}");
+            answer["data"]["result"].as_array().is_none_or(Vec::is_empty)
+        });
+    }
+}
+
+#[test]
+fn promtool_finds_nothing_to_say_about_the_metrics() {
+    if !program_or_skip("promtool", "promtool_finds_nothing_to_say_about_the_metrics") {
+        return;
+    }
+    let (_demo, address) = demo(60);
+    let deadline = Instant::now() + Duration::from_secs(40);
+    // Histograms appear with their first sample: the first agent who finishes has filled the last of them.
+    let text = loop {
+        assert!(Instant::now() < deadline, "the demo resolved nothing");
+        let text = get(&format!("http://{address}/metrics")).expect("the demo answers");
+        if text.contains("strowger_handle_seconds_bucket") {
+            break text;
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    };
+    let mut promtool =
+        Command::new("promtool").args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("promtool starts");
+    promtool.stdin.take().expect("it is piped").write_all(text.as_bytes()).expect("promtool reads");
+    let output = promtool.wait_with_output().expect("promtool ends");
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && said.trim().is_empty(), "{said}");
+}

@@ -1,0 +1,4 @@
+#![allow(dead_code)]
+mod behaviours;
+mod histories;
+mod routing;
