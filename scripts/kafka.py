@@ -20,7 +20,7 @@ JARS = KAFKA / "jars"
 READY_S_MAX = 90
 STOP_S_MAX = 15
 
-POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
+POM = """<project>
   <modelVersion>4.0.0</modelVersion>
   <groupId>strowger</groupId><artifactId>kafka-for-tests</artifactId><version>1</version><packaging>pom</packaging>
   <dependencies>

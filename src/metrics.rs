@@ -21,6 +21,8 @@ use std::sync::{Arc, OnceLock};
 pub enum Kind {
     Counter,
     Gauge,
+    /// Quantiles of a moving window, without sum and count: promtool keeps the label `quantile` for this type.
+    Summary,
     Histogram,
 }
 
@@ -29,6 +31,7 @@ impl Kind {
         match self {
             Kind::Counter => "counter",
             Kind::Gauge => "gauge",
+            Kind::Summary => "summary",
             Kind::Histogram => "histogram",
         }
     }
@@ -91,9 +94,9 @@ families! {
     RelayLagRecords = Gauge "strowger_decisions_relay_lag_records" "Committed records whose decisions are not on the decisions topic yet.",
     JournalBytes = Gauge "strowger_journal_bytes" "Bytes of the shard's journal.",
     IdempotencyWindow = Gauge "strowger_idempotency_window_seconds" "How far back the shard still knows which events it has seen.",
-    ApplyQuantile = Gauge "strowger_apply_quantile_seconds" "Quantiles of strowger_apply_seconds over the last half to whole minute.",
-    CommitQuantile = Gauge "strowger_commit_quantile_seconds" "Quantiles of strowger_commit_seconds over the last half to whole minute.",
-    EventToDecisionQuantile = Gauge "strowger_event_to_decision_quantile_seconds" "Quantiles of strowger_event_to_decision_seconds over the last half to whole minute.",
+    ApplyQuantile = Summary "strowger_apply_quantile_seconds" "Quantiles of strowger_apply_seconds over the last half to whole minute.",
+    CommitQuantile = Summary "strowger_commit_quantile_seconds" "Quantiles of strowger_commit_seconds over the last half to whole minute.",
+    EventToDecisionQuantile = Summary "strowger_event_to_decision_quantile_seconds" "Quantiles of strowger_event_to_decision_seconds over the last half to whole minute.",
     QueueWait = Histogram "strowger_queue_wait_seconds" "Wait from arrival until answered or abandoned; short abandons are left out.",
     Handle = Histogram "strowger_handle_seconds" "Time that one agent held one conversation.",
     Apply = Histogram "strowger_apply_seconds" "Time of the engine for one event.",

@@ -27,8 +27,8 @@ pub use source::EventSource;
 /// The largest Kafka message on any of our topics: `max.message.bytes` of the topics, `message.max.bytes` of producers.
 pub const MESSAGE_BYTES_MAX: usize = 2 << 20;
 
-/// The largest journal record or decision: a message without what Kafka adds (batch header, key, headers).
-pub const RECORD_BYTES_MAX: usize = MESSAGE_BYTES_MAX - (16 << 10);
+// A record has to fit with what Kafka adds to it: batch header, key, headers.
+const _: () = assert!(crate::journal::RECORD_BYTES_MAX + (8 << 10) <= MESSAGE_BYTES_MAX);
 
 /// What can go wrong with Kafka, by what is to be done about it. Each is a sentence for an operator.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
