@@ -239,7 +239,8 @@ impl<'a> Demo<'a> {
         let Some(workspace) = workload.replica().workspace(WORKSPACE) else { return String::new() };
         let queues: Vec<String> = workspace.queues().iter().map(|queue| queue_line(queue, now)).collect();
         let agents = workspace.agents();
-        let states = [AgentState::Available, AgentState::Partly, AgentState::Full, AgentState::Away, AgentState::Offline];
+        let states =
+            [AgentState::Available, AgentState::Partly, AgentState::Full, AgentState::Away, AgentState::Offline];
         let states = states.map(|state| {
             let count = agents.iter().filter(|agent| agent.state == state).count();
             format!("{count} {}", state.word())

@@ -66,7 +66,7 @@ families! {
     Reopens = Counter "strowger_reopens_total" "Resolved conversations that a message opened again.",
     Messages = Counter "strowger_messages_total" "Messages of known conversations, by direction and by who wrote them.",
     AgentStateSeconds = Counter "strowger_agent_state_seconds_total" "Seconds that agents spent in each state, summed over the agents of a team.",
-    CapacityUnitSeconds = Counter "strowger_capacity_unit_seconds_total" "Unit-seconds of capacity. work: held by conversations, by channel; online: of agents online, channel any, because units are shared by the channels.",
+    CapacityUnitSeconds = Counter "strowger_capacity_unit_seconds_total" "Unit-seconds of capacity. work: held by conversations, by channel; online: of agents online or still finishing, channel any, because units are shared by the channels.",
     CapacityExceeded = Counter "strowger_capacity_exceeded_total" "Times an agent was put over his units, by reason.",
     Events = Counter "strowger_events_total" "Events decided, by type and result.",
     Decisions = Counter "strowger_decisions_total" "Decisions committed, by type.",
@@ -80,7 +80,7 @@ families! {
     Agents = Gauge "strowger_agents" "Agents by state.",
     QueueAgents = Gauge "strowger_queue_agents" "Agents with the skills of a queue, by state. Agents are shared by queues: do not sum over queues.",
     AgentsByLoad = Gauge "strowger_agents_by_load" "Agents online, by the share of their units in use.",
-    CapacityUnits = Gauge "strowger_capacity_units" "Units of capacity. work: held by conversations, by channel; limit: of agents online, channel any.",
+    CapacityUnits = Gauge "strowger_capacity_units" "Units of capacity. work: held by conversations, by channel; limit: of agents online or still finishing, channel any.",
     ServiceLevelGoal = Gauge "strowger_service_level_goal_ratio" "The configured goal of a queue's service level.",
     ServiceLevelThreshold = Gauge "strowger_service_level_threshold_seconds" "The configured threshold of a queue's service level.",
     WeightedRotationError = Gauge "strowger_weighted_rotation_error" "Largest distance between picks made and picks due over a queue's weighted rotations, in picks.",
@@ -105,8 +105,10 @@ families! {
 }
 
 /// Every family of the `metrics` crate's side: name and help.
-const PROCESS: [(&str, &str); 2] =
-    [(BUILD_INFO, "The running build: 1, with its version as label."), (DISK_FREE_BYTES, "Free bytes where the journal is.")];
+const PROCESS: [(&str, &str); 2] = [
+    (BUILD_INFO, "The running build: 1, with its version as label."),
+    (DISK_FREE_BYTES, "Free bytes where the journal is."),
+];
 const BUILD_INFO: &str = "strowger_build_info";
 const DISK_FREE_BYTES: &str = "strowger_disk_free_bytes";
 

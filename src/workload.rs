@@ -6,29 +6,33 @@
 //! names, from typed decisions; recovery moves what waits and who holds what, and increments no counter. Here is no
 //! clock and no IO: times come with batches and with the scrape. HTTP reads through `SharedShard`.
 
+mod keyed;
 mod staff;
 mod tables;
 mod views;
+mod workspace;
 
 pub use views::{ConversationView, Views};
 
 use crate::metrics::{Family, Labels, Scrape, ShardMetrics, labels};
 use engine::Engine;
-use engine::decision::{DecisionType, Outcome, Position, Reason, Told, ToldConversation};
+use engine::decision::{Outcome, Position, Told};
 use engine::engine::Answer;
 use engine::id::{HashKey, Kind};
 use engine::input::{ActorKind, EventType, Input};
-use staff::{Staff, TeamChannel};
-use std::collections::{BTreeSet, HashMap};
+use keyed::KeyedMap;
+use std::collections::HashMap;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Instant;
-use tables::{CellIndex, Tables};
 use thiserror::Error;
 use tokio::sync::watch;
+use workspace::WorkspaceFold;
 
-/// Between two samples of the promises, in committed batches: the check walks the whole state.
+/// Between two samples of the promises, in committed batches: the check walks the whole state, so it is made only where
+/// that is soon done.
 const BATCHES_BETWEEN_CHECKS: u64 = 20_000;
+const CHECKED_CONVERSATIONS_MAX: usize = 50_000;
 /// Debug builds compare entries, exits and waiting after every publish up to this many conversations of a workspace,
 /// above it at every scrape: the comparison looks at each of them.
 const CHECKED_AT_EVERY_PUBLISH_MAX: usize = 2_000;
@@ -71,7 +75,8 @@ impl Judged {
     /// None for an unknown workspace: nothing of it was recorded.
     pub fn of(input: &Input, answer: &Answer) -> Option<Judged> {
         let Answer::Recorded { outcome, position, duplicate, .. } = *answer else { return None };
-        let default = if input.event_type == EventType::MessageReceived { ActorKind::Customer } else { ActorKind::System };
+        let default =
+            if input.event_type == EventType::MessageReceived { ActorKind::Customer } else { ActorKind::System };
         Some(Judged {
             workspace: input.workspace.hash,
             event_type: input.event_type,
@@ -149,9 +154,10 @@ pub struct Workload {
     replica: Engine,
     views: Arc<Views>,
     budget: LabelBudget,
-    workspaces: HashMap<Box<str>, WorkspaceFold>,
-    /// Names of workspaces by hash: inputs carry only that.
-    names: HashMap<u128, Box<str>>,
+    folds: Vec<WorkspaceFold>,
+    /// Places in `folds`, by name; and by the name's hash, which is all that inputs carry.
+    by_name: HashMap<Box<str>, usize>,
+    by_hash: KeyedMap<usize>,
     committed: watch::Sender<Position>,
     /// The first batch that is not recovery has come.
     live: bool,
@@ -169,8 +175,9 @@ impl Workload {
             replica: Engine::new(key),
             views,
             budget,
-            workspaces: HashMap::new(),
-            names: HashMap::new(),
+            folds: Vec::new(),
+            by_name: HashMap::new(),
+            by_hash: KeyedMap::default(),
             committed: watch::Sender::new(Position::default()),
             live: false,
             batches: 0,
@@ -200,19 +207,21 @@ impl Workload {
             .apply(batch.seq, batch.effects)
             .map_err(|malformed| divergence(format!("its effects cannot be applied: {malformed}")))?;
         if digest != batch.digest {
-            return Err(divergence(format!("the state's digest is {digest:032x}, the record says {:032x}", batch.digest)));
+            return Err(divergence(format!(
+                "the state's digest is {digest:032x}, the record says {:032x}",
+                batch.digest
+            )));
         }
         if batch.live && !self.live {
             self.live = true;
-            self.workspaces.values_mut().for_each(|fold| fold.staff.start(batch.now));
+            self.folds.iter_mut().for_each(|fold| fold.staff.start(batch.now));
         }
         let touched = self.take_decisions(batch);
-        self.sync(&touched);
         if batch.live {
             self.take_judged(batch);
             self.sample_promises();
         }
-        debug_assert_eq!(self.unbalanced(&touched, CHECKED_AT_EVERY_PUBLISH_MAX), None);
+        debug_assert_eq!(touched.iter().find_map(|fold| self.unbalanced(*fold, CHECKED_AT_EVERY_PUBLISH_MAX)), None);
         self.views.expire(self.shard, batch.now);
         if let Some(last) = batch.decisions.len().checked_sub(1) {
             self.committed.send_replace(Position { seq: batch.seq, idx: last as u32 });
@@ -220,49 +229,46 @@ impl Workload {
         Ok(())
     }
 
-    fn take_decisions(&mut self, batch: &CommittedBatch<'_>) -> Touched {
-        let mut touched = Touched::default();
-        for (idx, told) in batch.decisions.iter().enumerate() {
-            let fold = self.fold_of(&told.workspace);
-            fold.take(told, batch.live);
-            touched.note(told);
-            self.views.take(self.shard, Position { seq: batch.seq, idx: idx as u32 }, told);
+    /// Returns which folds it touched.
+    fn take_decisions(&mut self, batch: &CommittedBatch<'_>) -> Vec<usize> {
+        let key_of = |told: &Told| {
+            let conversation = told.conversation.as_ref()?;
+            Some(self.key.hash(Kind::Conversation, &told.workspace, &[&conversation.id]))
+        };
+        let keys: Vec<Option<u128>> = batch.decisions.iter().map(key_of).collect();
+        let mut touched = Vec::new();
+        for (told, key) in batch.decisions.iter().zip(&keys) {
+            let at = self.place_of(&told.workspace, touched.last().copied());
+            if !touched.contains(&at) {
+                touched.push(at);
+            }
+            self.folds[at].take(told, *key, batch.live, &self.replica);
         }
+        touched.iter().for_each(|at| self.folds[*at].catch_up(&self.replica));
+        self.views.take(self.shard, batch.seq, batch.decisions, &keys);
         touched
     }
 
-    fn fold_of(&mut self, workspace: &str) -> &mut WorkspaceFold {
-        if !self.workspaces.contains_key(workspace) {
-            self.names.insert(self.key.hash(Kind::Workspace, workspace, &[]), workspace.into());
-            let fold = WorkspaceFold::new(workspace, self.budget.queues.clone());
-            self.workspaces.insert(workspace.into(), fold);
+    /// The place of a workspace's fold; mostly that of the decision before.
+    fn place_of(&mut self, workspace: &str, before: Option<usize>) -> usize {
+        if let Some(before) = before.filter(|before| &*self.folds[*before].name == workspace) {
+            return before;
         }
-        self.workspaces.get_mut(workspace).expect("it was just put there")
-    }
-
-    /// Brings what decisions do not tell up to the replica: agents touched by load, policies.
-    fn sync(&mut self, touched: &Touched) {
-        for name in &touched.configured {
-            let Some(workspace) = self.replica.workspace(name) else { continue };
-            let Some(fold) = self.workspaces.get_mut(name) else { continue };
-            fold.tables.configure(workspace.policy);
-            fold.configure_messages(workspace.policy);
-            workspace.agents().iter().for_each(|agent| fold.staff.sync(agent));
+        if let Some(known) = self.by_name.get(workspace) {
+            return *known;
         }
-        for (name, agent) in &touched.agents {
-            let Some(agent) = self.replica.workspace(name).and_then(|workspace| workspace.agent(agent)) else { continue };
-            if let Some(fold) = self.workspaces.get_mut(name) {
-                fold.staff.sync(&agent);
-            }
-        }
+        let at = self.folds.len();
+        self.folds.push(WorkspaceFold::new(workspace, self.budget.queues.clone()));
+        self.by_name.insert(workspace.into(), at);
+        self.by_hash.insert(self.key.hash(Kind::Workspace, workspace, &[]), at);
+        at
     }
 
     fn take_judged(&mut self, batch: &CommittedBatch<'_>) {
         for judged in batch.judged {
-            let Some(fold) = self.names.get(&judged.workspace).and_then(|name| self.workspaces.get_mut(name)) else {
-                continue;
-            };
-            fold.events[judged.event_type as usize][result_of(judged) as usize] += 1;
+            let Some(at) = self.by_hash.get(&judged.workspace) else { continue };
+            let fold = &mut self.folds[*at];
+            fold.count_event(judged);
             let here = !judged.duplicate && judged.position.seq == batch.seq;
             let told = batch.decisions.get(judged.position.idx as usize).filter(|_| here);
             if let Some(conversation) = told.and_then(|told| told.conversation.as_ref()) {
@@ -270,9 +276,10 @@ impl Workload {
             }
         }
         for (_, reason) in batch.dead_letters {
-            let (_, count) = self.dead_letters.entry(reason.as_str().into()).or_insert_with(|| {
-                (labels(&[("workspace", "unknown"), ("source", "kafka"), ("reason", reason)]), 0)
-            });
+            let (_, count) = self
+                .dead_letters
+                .entry(reason.as_str().into())
+                .or_insert_with(|| (labels(&[("workspace", "unknown"), ("source", "kafka"), ("reason", reason)]), 0));
             *count += 1;
         }
     }
@@ -280,6 +287,7 @@ impl Workload {
     fn sample_promises(&mut self) {
         self.batches += 1;
         if self.batches.is_multiple_of(BATCHES_BETWEEN_CHECKS)
+            && self.folds.iter().map(|fold| fold.kept).sum::<usize>() <= CHECKED_CONVERSATIONS_MAX
             && let Some(sentence) = self.replica.broken_promise()
         {
             tracing::error!(shard = self.shard, sentence, "a promise is broken");
@@ -288,25 +296,21 @@ impl Workload {
         }
     }
 
-    /// Where entries minus exits is not the change of what waits, as a sentence. Only workspaces touched, and only
-    /// those with at most so many conversations.
-    fn unbalanced(&self, touched: &Touched, kept_max: usize) -> Option<String> {
-        let names: BTreeSet<&str> = touched.workspaces.iter().map(|name| &**name).collect();
-        names.into_iter().find_map(|name| {
-            let fold = self.workspaces.get(name)?;
-            if fold.kept > kept_max { None } else { fold.tables.unbalanced(&self.replica.workspace(name)?.queues()) }
-        })
+    /// Where a fold is not what the replica is, as a sentence; only looked for among at most so many conversations.
+    fn unbalanced(&self, fold: usize, kept_max: usize) -> Option<String> {
+        let fold = &self.folds[fold];
+        if fold.kept > kept_max { None } else { fold.unbalanced(&self.replica.workspace(&fold.name)?) }
     }
 
-    /// The same for every workspace: a test's and a scrape's check.
+    /// The same for every workspace: a test's and a scrape's check. Entries minus exits is the change of what waits,
+    /// and agents are in the states that the replica has them in.
     pub fn imbalance(&self) -> Option<String> {
-        let all = Touched { workspaces: self.workspaces.keys().cloned().collect(), ..Touched::default() };
-        self.unbalanced(&all, usize::MAX)
+        (0..self.folds.len()).find_map(|fold| self.unbalanced(fold, usize::MAX))
     }
 
     /// What an agent did since the process started, for his view.
     pub fn agent_tally(&self, workspace: &str, agent: &str) -> AgentTally {
-        self.workspaces.get(workspace).map(|fold| fold.staff.tally(agent)).unwrap_or_default()
+        self.by_name.get(workspace).map(|at| self.folds[*at].staff.tally(agent)).unwrap_or_default()
     }
 
     /// Adds everything the fold knows. `now` is engine time: seconds in a state run on between batches.
@@ -321,7 +325,7 @@ impl Workload {
             scrape.whole_of(Family::PromiseViolations, shard, "promise", word, self.violations[promise]);
         }
         for workspace in self.replica.workspaces() {
-            let Some(fold) = self.workspaces.get_mut(workspace.name) else { continue };
+            let Some(fold) = self.by_name.get(workspace.name).map(|at| &mut self.folds[*at]) else { continue };
             fold.staff.advance(now, self.live);
             fold.collect(now, &workspace, scrape);
         }
@@ -334,259 +338,4 @@ pub struct AgentTally {
     pub assigned: u64,
     pub resolved: u64,
     pub unit_ms: u64,
-}
-
-/// Whom and what a batch's decisions touched.
-#[derive(Default)]
-struct Touched {
-    workspaces: BTreeSet<Box<str>>,
-    configured: BTreeSet<Box<str>>,
-    agents: BTreeSet<(Box<str>, Box<str>)>,
-}
-
-impl Touched {
-    fn note(&mut self, told: &Told) {
-        if !self.workspaces.contains(&told.workspace) {
-            self.workspaces.insert(told.workspace.clone());
-        }
-        if told.decision_type == DecisionType::WorkspaceConfigured {
-            self.configured.insert(told.workspace.clone());
-        }
-        let owners = told.conversation.iter().flat_map(|c| [&c.owner, &c.previous_owner]);
-        for agent in told.agent.iter().map(|agent| &agent.id).chain(owners).filter(|agent| !agent.is_empty()) {
-            self.agents.insert((told.workspace.clone(), agent.clone()));
-        }
-    }
-}
-
-/// Results of events, in the order of their columns.
-const RESULTS: [&str; 4] = ["applied", "duplicate", "ignored", "rejected"];
-
-fn result_of(judged: &Judged) -> usize {
-    match judged.outcome {
-        _ if judged.duplicate => 1,
-        Outcome::Decided | Outcome::Recorded => 0,
-        Outcome::Ignored => 2,
-        Outcome::Rejected => 3,
-    }
-}
-
-/// Which results a type can have: facts are never refused, commands never ignored, what is not built never applied.
-fn can_be(event_type: EventType, result: usize) -> bool {
-    let built = (event_type as u8) < EventType::MessageStatus as u8;
-    match result {
-        0 => built,
-        2 => !event_type.is_command(),
-        3 => event_type.is_command(),
-        _ => true,
-    }
-}
-
-/// (direction, actor), in the order of a channel's columns; the first four stand at 0 from the start.
-const MESSAGES: [(&str, &str); 6] = [
-    ("in", "customer"),
-    ("out", "agent"),
-    ("out", "bot"),
-    ("out", "system"),
-    ("out", "supervisor"),
-    ("out", "customer"),
-];
-const MESSAGES_SEEDED: usize = 4;
-
-struct Messages {
-    labels: [Labels; MESSAGES.len()],
-    counts: [u64; MESSAGES.len()],
-}
-
-/// The counters of one workspace, and who waits and who holds what.
-struct WorkspaceFold {
-    labels: Labels,
-    name: Box<str>,
-    tables: Tables,
-    staff: Staff,
-    open: HashMap<Box<str>, Open>,
-    /// Conversations in the engine's state, resolved ones that may still reopen included.
-    kept: usize,
-    /// By event type's number and result.
-    events: Vec<[u64; RESULTS.len()]>,
-    decisions: [u64; 256],
-    messages: HashMap<Box<str>, Messages>,
-}
-
-/// An open conversation: in line, or held by an agent.
-struct Open {
-    cell: CellIndex,
-    arrival: u64,
-    queued_at: u64,
-    hold: Option<Hold>,
-}
-
-struct Hold {
-    agent: Box<str>,
-    units: u32,
-    since: u64,
-    of: TeamChannel,
-}
-
-impl WorkspaceFold {
-    fn new(name: &str, queues_left: Arc<AtomicUsize>) -> WorkspaceFold {
-        WorkspaceFold {
-            labels: labels(&[("workspace", name)]),
-            name: name.into(),
-            tables: Tables::new(name, queues_left),
-            staff: Staff::new(name),
-            open: HashMap::new(),
-            kept: 0,
-            events: vec![[0; RESULTS.len()]; 256],
-            decisions: [0; 256],
-            messages: HashMap::new(),
-        }
-    }
-
-    fn take(&mut self, told: &Told, live: bool) {
-        self.staff.advance(told.time, live);
-        if live {
-            self.decisions[told.decision_type as usize] += 1;
-        }
-        if let Some(conversation) = &told.conversation {
-            self.take_conversation(told, conversation, live);
-        }
-        if let Some(agent) = &told.agent {
-            match told.decision_type {
-                DecisionType::AgentChanged => self.staff.take(agent),
-                DecisionType::CapacityExceeded => self.staff.exceeded(&agent.team, told.reason, live),
-                _ => {}
-            }
-        }
-    }
-
-    fn take_conversation(&mut self, told: &Told, conversation: &ToldConversation, live: bool) {
-        match told.decision_type {
-            DecisionType::ConversationOpened => self.kept += 1,
-            DecisionType::ConversationQueued => self.queued(told, conversation, live),
-            DecisionType::ConversationAssigned => self.assigned(told, conversation, live),
-            DecisionType::ConversationUpdated => self.updated(told, conversation, live),
-            DecisionType::ConversationResolved => {
-                self.leave(told, conversation, tables::EXIT_CLOSED, live);
-                self.tables.ended(conversation, tables::ENDED_RESOLVED, live);
-                self.staff.resolved(&conversation.previous_owner, live);
-                self.kept -= usize::from(conversation.live);
-            }
-            DecisionType::ConversationAbandoned => {
-                let short = told.reason == Reason::ShortAbandoned;
-                let exit = if short { tables::EXIT_SHORT_ABANDONED } else { tables::EXIT_ABANDONED };
-                self.leave(told, conversation, exit, live);
-                self.kept -= 1;
-            }
-            // A closed one that was already resolved ended then.
-            DecisionType::ConversationClosed => {
-                if self.leave(told, conversation, tables::EXIT_CLOSED, live) {
-                    self.tables.ended(conversation, tables::ENDED_CLOSED, live);
-                }
-                self.kept -= 1;
-            }
-            DecisionType::ConversationReopened => self.tables.reopened(conversation, live),
-            _ => {}
-        }
-    }
-
-    fn queued(&mut self, told: &Told, conversation: &ToldConversation, live: bool) {
-        self.leave(told, conversation, tables::EXIT_TRANSFERRED, live);
-        let cell = self.tables.cell(&conversation.queue, &conversation.channel, &conversation.tier);
-        self.tables.enter(cell, tables::entry_of(told.reason), live);
-        let open = Open { cell, arrival: conversation.arrival, queued_at: conversation.queued_at, hold: None };
-        self.open.insert(conversation.id.clone(), open);
-    }
-
-    fn assigned(&mut self, told: &Told, conversation: &ToldConversation, live: bool) {
-        let claimed = told.reason == Reason::Claim;
-        let exit = if claimed { tables::EXIT_CLAIMED } else { tables::EXIT_ANSWERED };
-        self.leave(told, conversation, exit, live);
-        let cell = self.tables.cell(&conversation.queue, &conversation.channel, &conversation.tier);
-        self.tables.assigned(cell, told.reason, live);
-        let of = self.staff.hold(&conversation.owner, &conversation.channel, conversation.units, live);
-        let hold = Hold { agent: conversation.owner.clone(), units: conversation.units, since: told.time, of };
-        let (arrival, queued_at) = (conversation.arrival, conversation.queued_at);
-        self.open.insert(conversation.id.clone(), Open { cell, arrival, queued_at, hold: Some(hold) });
-    }
-
-    /// A waiting one whose labels a new policy changed leaves one line and enters another.
-    fn updated(&mut self, told: &Told, conversation: &ToldConversation, live: bool) {
-        let cell = self.tables.cell(&conversation.queue, &conversation.channel, &conversation.tier);
-        let moved = self.open.get(&conversation.id).is_some_and(|open| open.hold.is_none() && open.cell != cell);
-        if moved {
-            self.queued(told, conversation, live);
-        }
-    }
-
-    /// Ends where it was: out of its line by this exit, or out of its owner's hands. False: it was in neither.
-    fn leave(&mut self, told: &Told, conversation: &ToldConversation, exit: usize, live: bool) -> bool {
-        let Some(open) = self.open.remove(&conversation.id) else { return false };
-        match open.hold {
-            None => {
-                let waited_ms = told.time.saturating_sub(open.queued_at);
-                let in_time = waited_ms <= conversation.service_level_ms;
-                self.tables.exit(open.cell, exit, conversation.waited_ms, in_time, live);
-            }
-            Some(hold) => {
-                let held_ms = told.time.saturating_sub(hold.since);
-                self.staff.release(&hold.agent, hold.of, hold.units, held_ms, live);
-                self.tables.handled(open.cell, held_ms, live);
-            }
-        }
-        true
-    }
-
-    fn configure_messages(&mut self, policy: &engine::policy::Policy) {
-        for channel in &policy.channels {
-            self.messages_of(&channel.name);
-        }
-    }
-
-    fn messages_of(&mut self, channel: &str) -> &mut Messages {
-        if !self.messages.contains_key(channel) {
-            let labels = MESSAGES.map(|(direction, actor)| {
-                labels(&[("workspace", &self.name), ("channel", channel), ("direction", direction), ("actor", actor)])
-            });
-            self.messages.insert(channel.into(), Messages { labels, counts: [0; MESSAGES.len()] });
-        }
-        self.messages.get_mut(channel).expect("it was just put there")
-    }
-
-    fn count_message(&mut self, judged: &Judged, channel: &str) {
-        let direction = match judged.event_type {
-            EventType::MessageReceived => "in",
-            EventType::MessageSent => "out",
-            _ => return,
-        };
-        // What comes in is the customer's, whoever's name is on it.
-        let actor = if direction == "in" { "customer" } else { judged.actor.word() };
-        if let Some(column) = MESSAGES.iter().position(|pair| *pair == (direction, actor)) {
-            self.messages_of(channel).counts[column] += 1;
-        }
-    }
-
-    fn collect(&self, now: u64, workspace: &engine::view::Workspace<'_>, scrape: &mut Scrape) {
-        for event_type in EventType::ALL {
-            let counts = &self.events[*event_type as usize];
-            for (result, word) in RESULTS.into_iter().enumerate().filter(|(result, _)| can_be(*event_type, *result)) {
-                let labels = self.tables.event_labels(*event_type);
-                scrape.whole_of(Family::Events, labels, "result", word, counts[result]);
-            }
-        }
-        for decision_type in DecisionType::ALL {
-            let count = self.decisions[*decision_type as usize];
-            scrape.whole_of(Family::Decisions, &self.labels, "type", decision_type.word(), count);
-        }
-        for messages in self.messages.values() {
-            for (column, count) in messages.counts.iter().enumerate() {
-                if column < MESSAGES_SEEDED || *count > 0 {
-                    scrape.whole(Family::Messages, &messages.labels[column], *count);
-                }
-            }
-        }
-        let ages = self.tables.ages(now, self.open.values().filter(|open| open.hold.is_none()).map(|o| (o.cell, o.arrival)));
-        self.tables.collect(now, workspace, &ages, &self.staff, scrape);
-        self.staff.collect(scrape);
-    }
 }

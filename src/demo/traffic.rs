@@ -39,7 +39,13 @@ const SOURCES: [Source; 4] = [
     Source { channel: "voice", entry: Some("+49301000"), live: true, mean_gap_ms: 2_800.0, mean_handle_ms: 26_000.0 },
     Source { channel: "chat", entry: None, live: true, mean_gap_ms: 1_900.0, mean_handle_ms: 24_000.0 },
     Source { channel: "whatsapp", entry: None, live: false, mean_gap_ms: 2_200.0, mean_handle_ms: 26_000.0 },
-    Source { channel: "email", entry: Some("help@example.org"), live: false, mean_gap_ms: 2_600.0, mean_handle_ms: 32_000.0 },
+    Source {
+        channel: "email",
+        entry: Some("help@example.org"),
+        live: false,
+        mean_gap_ms: 2_600.0,
+        mean_handle_ms: 32_000.0,
+    },
 ];
 
 const TOPICS: [&str; 5] = ["sales", "sales", "technical", "billing", "account"];
@@ -266,7 +272,8 @@ impl Traffic {
 
     /// A supervisor gives one that waits to somebody, or an agent takes one himself. Either may be refused.
     fn supervise(&mut self) -> Option<Value> {
-        let mut waiting: Vec<&String> = self.matters.iter().filter(|(_, m)| m.owner.is_none()).map(|(id, _)| id).collect();
+        let mut waiting: Vec<&String> =
+            self.matters.iter().filter(|(_, m)| m.owner.is_none()).map(|(id, _)| id).collect();
         waiting.sort_unstable();
         let conversation = waiting.first()?.to_string();
         let agent = self.agents[self.rng.random_range(0..self.agents.len())].clone();
@@ -276,7 +283,8 @@ impl Traffic {
             self.event("conversation.claim", "demo/desktops", data)
         } else {
             let actor = json!({"kind": "supervisor", "id": "wanda"});
-            let data = json!({"conversation": conversation, "agent": agent, "reason": "waits too long", "actor": actor});
+            let data =
+                json!({"conversation": conversation, "agent": agent, "reason": "waits too long", "actor": actor});
             self.event("conversation.assign", "demo/supervisors", data)
         };
         Some(event)
@@ -338,7 +346,9 @@ mod tests {
         traffic.take(&decision, 1_000);
         let events = traffic.advance(200_000);
         let of = |event_type: &str| {
-            events.iter().find(|event| event["type"] == event_type && event["data"]["conversation"] == conversation.as_str())
+            events
+                .iter()
+                .find(|event| event["type"] == event_type && event["data"]["conversation"] == conversation.as_str())
         };
         assert!(of("message.sent").is_some());
         assert_eq!(of("conversation.resolve").unwrap()["data"]["expected_epoch"], 1);

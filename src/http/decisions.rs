@@ -118,7 +118,10 @@ impl Follower {
             if more && self.chunks.send(Ok(chunk)).await.is_err() {
                 return;
             }
-            if !more && !(self.follow && self.changed().await) {
+            if more {
+                continue;
+            }
+            if !self.follow || !self.changed().await {
                 return;
             }
         }

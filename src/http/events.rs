@@ -76,8 +76,7 @@ async fn accept(state: &HttpState, headers: &HeaderMap, body: Body) -> Result<Re
 }
 
 fn unknown_content_type() -> Problem {
-    let sentence =
-        "send application/cloudevents+json, application/cloudevents-batch+json or application/x-ndjson";
+    let sentence = "send application/cloudevents+json, application/cloudevents-batch+json or application/x-ndjson";
     Problem::new(415, "content-type", "unknown_content_type", sentence)
 }
 

@@ -6,7 +6,10 @@ use utoipa::OpenApi;
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Strowger", description = "The automatic exchange for customer conversations: events in, decisions out"),
+    info(
+        title = "Strowger",
+        description = "The automatic exchange for customer conversations: events in, decisions out"
+    ),
     paths(
         events::post_events,
         views::conversation,
@@ -19,7 +22,7 @@ use utoipa::OpenApi;
         probes::readyz,
         document,
     ),
-    components(schemas(answers::EventAnswer, answers::EventOutcome, problem::Problem)),
+    components(schemas(answers::EventAnswer, answers::EventOutcome, problem::Problem))
 )]
 pub struct Api;
 

@@ -34,7 +34,12 @@ impl Problem {
     }
 
     pub fn unknown_shard(shards: usize) -> Problem {
-        Problem::new(404, "shard", "unknown_shard", format!("shards are numbered from 0 to {}", shards.saturating_sub(1)))
+        Problem::new(
+            404,
+            "shard",
+            "unknown_shard",
+            format!("shards are numbered from 0 to {}", shards.saturating_sub(1)),
+        )
     }
 
     pub fn not_owner() -> Problem {

@@ -9,6 +9,7 @@ use crate::workload::{AgentTally, ConversationView, SharedShard, Workload};
 use axum::Json;
 use axum::extract::{Path, State};
 use connectors::codec::timestamp;
+use engine::id::Kind;
 use engine::policy::Policy;
 use engine::view;
 use serde::Serialize;
@@ -139,7 +140,8 @@ pub async fn conversation(
     Path((workspace, conversation)): Path<(String, String)>,
 ) -> Result<Json<Conversation>, Problem> {
     let shard = owned(&state, &workspace)?;
-    if let Some(view) = state.views.conversation(&workspace, &conversation) {
+    let key = state.decoder.key().hash(Kind::Conversation, &workspace, &[&conversation]);
+    if let Some(view) = state.views.conversation(key) {
         return Ok(Json(conversation_of(&workspace, view, (state.clock)(shard.shard).now)));
     }
     let known = shard.read().replica().workspace(&workspace).is_some();

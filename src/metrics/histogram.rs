@@ -193,12 +193,15 @@ mod tests {
         histogram.collect(Family::Apply, Family::ApplyQuantile, &labels(&[("shard", "0")]), &mut scrape);
         let mut text = String::new();
         scrape.text(&mut text);
-        let bucket = |le: &str, count: u64| format!("strowger_apply_seconds_bucket{{shard=\"0\",le=\"{le}\"}} {count}\n");
+        let bucket =
+            |le: &str, count: u64| format!("strowger_apply_seconds_bucket{{shard=\"0\",le=\"{le}\"}} {count}\n");
         assert!(text.contains(&bucket("0.000000256", 2)), "{text}");
         assert!(text.contains(&bucket("0.000000384", 4)));
         assert!(text.contains(&bucket("0.000000512", 5)));
         assert!(text.contains(&bucket("+Inf", 6)));
-        assert!(text.contains(&format!("strowger_apply_seconds_sum{{shard=\"0\"}} {}\n", (1537.0 + 1073741824.0) / 1e9)));
+        assert!(
+            text.contains(&format!("strowger_apply_seconds_sum{{shard=\"0\"}} {}\n", (1537.0 + 1073741824.0) / 1e9))
+        );
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Agents as metrics see them: who is in which state, how loaded, and unit-seconds, by team.
 //!
-//! States and units come from `agent.changed` and, at the end of each batch, from the replica for every agent that the
-//! batch touched; holds from the assignments. Seconds run with engine time, between batches up to the scrape.
+//! Presence and units come from `agent.changed`, holds from the assignments, skills and what a new policy changed from
+//! the replica; `unlike` compares with it. Seconds run with engine time, between batches up to the scrape.
 
 use super::AgentTally;
 use crate::metrics::{Family, Labels, Scrape, labels};
@@ -24,6 +24,12 @@ const EXCEEDED: [&str; 2] = ["override", "capacity_lowered"];
 
 fn is_online(state: AgentState) -> bool {
     !matches!(state, AgentState::Offline | AgentState::Away)
+}
+
+/// Whose capacity counts: an agent who finishes his work after he went offline is as good as online, or occupancy would
+/// pass 100 % whenever somebody leaves.
+fn is_working(state: AgentState, used: u32) -> bool {
+    is_online(state) || used > 0
 }
 
 /// Column of `LOADS`.
@@ -66,13 +72,25 @@ struct Team {
 
 type Skills = Arc<[(Box<str>, u8)]>;
 
+/// A place in `rows`.
+pub(super) type AgentIndex = u32;
+
 struct Row {
     team: u32,
+    /// offline, away, or derived from the load.
     state: AgentState,
     used: u32,
     units: u32,
-    skills: Skills,
+    /// Holds of an exclusive channel.
+    exclusive: u32,
+    group: u32,
     tally: AgentTally,
+}
+
+/// Agents of equal skills, by state: a queue's agents are summed over these, not over all agents.
+struct Group {
+    skills: Skills,
+    states: [u64; STATES],
 }
 
 pub(super) struct Staff {
@@ -81,9 +99,12 @@ pub(super) struct Staff {
     counted_to: u64,
     teams: Vec<Team>,
     team_index: HashMap<Box<str>, u32>,
-    agents: HashMap<Box<str>, Row>,
-    /// Agents of equal skills by state: a queue's agents are summed over these, not over all agents.
-    groups: HashMap<Skills, [u64; STATES]>,
+    index: HashMap<Box<str>, AgentIndex>,
+    rows: Vec<Row>,
+    group_index: HashMap<Skills, u32>,
+    groups: Vec<Group>,
+    /// Groups that nobody is in any more.
+    free_groups: Vec<u32>,
 }
 
 impl Staff {
@@ -93,8 +114,11 @@ impl Staff {
             counted_to: 0,
             teams: Vec::new(),
             team_index: HashMap::new(),
-            agents: HashMap::new(),
-            groups: HashMap::new(),
+            index: HashMap::new(),
+            rows: Vec::new(),
+            group_index: HashMap::new(),
+            groups: Vec::new(),
+            free_groups: Vec::new(),
         }
     }
 
@@ -138,75 +162,138 @@ impl Staff {
         at as u32
     }
 
+    /// What `agent.changed` says.
     pub(super) fn take(&mut self, told: &ToldAgent) {
-        let skills = self.agents.get(&told.id).map_or_else(|| Skills::from([]), |row| row.skills.clone());
-        self.update(&told.id, &told.team, told.state, told.units_used, told.units, skills);
-    }
-
-    pub(super) fn sync(&mut self, agent: &view::Agent) {
-        let same = |known: &[(Box<str>, u8)], now: &[SkillLevel]| {
-            known.len() == now.len() && known.iter().zip(now).all(|((name, level), s)| *name == s.name && *level == s.level)
-        };
-        let known = self.agents.get(&agent.id).map(|row| row.skills.clone());
-        let skills = known.filter(|known| same(known, &agent.config.skills)).unwrap_or_else(|| {
-            agent.config.skills.iter().map(|skill| (skill.name.clone(), skill.level)).collect()
+        let team = self.team(&told.team);
+        let at = self.row(&told.id, &told.team);
+        self.change(at, |row| {
+            (row.team, row.state, row.used, row.units) = (team, told.state, told.units_used, told.units);
         });
-        self.update(&agent.id, &agent.config.team, agent.state, agent.units_used, agent.units, skills);
     }
 
-    fn update(&mut self, id: &str, team: &str, state: AgentState, used: u32, units: u32, skills: Skills) {
-        let team = self.team(team);
-        let tally = match self.agents.remove(id) {
-            Some(row) => {
-                self.place(&row, false);
-                row.tally
+    /// What the replica says, skills included.
+    pub(super) fn sync(&mut self, agent: &view::Agent) {
+        let team = self.team(&agent.config.team);
+        let at = self.row(&agent.id, &agent.config.team);
+        let old = self.rows[at as usize].group;
+        let group = self.group(&agent.config.skills);
+        self.change(at, |row| {
+            (row.team, row.group, row.state, row.used, row.units) =
+                (team, group, agent.state, agent.units_used, agent.units);
+        });
+        let left = &self.groups[old as usize];
+        if old != group && left.states.iter().all(|count| *count == 0) {
+            self.group_index.remove(&left.skills);
+            self.free_groups.push(old);
+        }
+    }
+
+    fn row(&mut self, id: &str, team: &str) -> AgentIndex {
+        if let Some(found) = self.index.get(id) {
+            return *found;
+        }
+        let (team, group, tally) = (self.team(team), self.group(&[]), AgentTally::default());
+        self.rows.push(Row { team, state: AgentState::Offline, used: 0, units: 0, exclusive: 0, group, tally });
+        let at = self.rows.len() as AgentIndex - 1;
+        self.index.insert(id.into(), at);
+        self.place(at, true);
+        at
+    }
+
+    fn group(&mut self, skills: &[SkillLevel]) -> u32 {
+        let skills: Skills = skills.iter().map(|skill| (skill.name.clone(), skill.level)).collect();
+        if let Some(found) = self.group_index.get(&skills) {
+            return *found;
+        }
+        let group = Group { skills: skills.clone(), states: [0; STATES] };
+        let at = match self.free_groups.pop() {
+            Some(free) => {
+                self.groups[free as usize] = group;
+                free
             }
-            None => AgentTally::default(),
+            None => {
+                self.groups.push(group);
+                self.groups.len() as u32 - 1
+            }
         };
-        let row = Row { team, state, used, units, skills, tally };
-        self.place(&row, true);
-        self.agents.insert(id.into(), row);
+        self.group_index.insert(skills, at);
+        at
     }
 
-    fn place(&mut self, row: &Row, here: bool) {
+    /// Changes a row with all that is summed over it.
+    fn change(&mut self, at: AgentIndex, change: impl FnOnce(&mut Row)) {
+        self.place(at, false);
+        change(&mut self.rows[at as usize]);
+        self.place(at, true);
+    }
+
+    fn place(&mut self, at: AgentIndex, here: bool) {
+        let row = &self.rows[at as usize];
         let turn = |count: &mut u64, by: u64| if here { *count += by } else { *count -= by };
         let team = &mut self.teams[row.team as usize];
         turn(&mut team.states[row.state as usize], 1);
         if is_online(row.state) {
             turn(&mut team.loads[load_of(row.used, row.units)], 1);
+        }
+        if is_working(row.state, row.used) {
             turn(&mut team.online_units, u64::from(row.units));
         }
-        let group = self.groups.entry(row.skills.clone()).or_default();
-        turn(&mut group[row.state as usize], 1);
-        if group.iter().all(|count| *count == 0) {
-            self.groups.remove(&row.skills);
-        }
+        turn(&mut self.groups[row.group as usize].states[row.state as usize], 1);
     }
 
-    pub(super) fn hold(&mut self, agent: &str, channel: &str, units: u32, live: bool) -> TeamChannel {
-        let team = match self.agents.get_mut(agent) {
-            Some(row) => {
-                row.tally.assigned += u64::from(live);
-                row.team
-            }
-            None => self.team(""),
-        };
+    pub(super) fn hold(
+        &mut self,
+        agent: &str,
+        channel: &str,
+        units: u32,
+        exclusive: bool,
+        live: bool,
+    ) -> (AgentIndex, TeamChannel) {
+        let at = self.row(agent, "");
+        self.change(at, |row| {
+            row.used += units;
+            row.exclusive += u32::from(exclusive);
+            row.tally.assigned += u64::from(live);
+            row.derive_state();
+        });
+        let team = self.rows[at as usize].team;
         let work = self.teams[team as usize].work(&self.workspace, channel);
         self.teams[team as usize].work[work as usize].units += u64::from(units);
-        TeamChannel { team, work }
+        (at, TeamChannel { team, work })
     }
 
-    pub(super) fn release(&mut self, agent: &str, of: TeamChannel, units: u32, held_ms: u64, live: bool) {
+    pub(super) fn release(
+        &mut self,
+        at: AgentIndex,
+        of: TeamChannel,
+        units: u32,
+        exclusive: bool,
+        held_ms: u64,
+        live: bool,
+    ) {
         self.teams[of.team as usize].work[of.work as usize].units -= u64::from(units);
-        if let Some(row) = self.agents.get_mut(agent).filter(|_| live) {
-            row.tally.unit_ms += held_ms * u64::from(units);
-        }
+        self.change(at, |row| {
+            row.used -= units;
+            row.exclusive -= u32::from(exclusive);
+            row.tally.unit_ms += if live { held_ms * u64::from(units) } else { 0 };
+            row.derive_state();
+        });
     }
 
     pub(super) fn resolved(&mut self, agent: &str, live: bool) {
-        if let Some(row) = self.agents.get_mut(agent) {
-            row.tally.resolved += u64::from(live);
+        if let Some(at) = self.index.get(agent) {
+            self.rows[*at as usize].tally.resolved += u64::from(live);
         }
+    }
+
+    /// Where these agents are told otherwise than they are, as a sentence.
+    pub(super) fn unlike(&self, agents: &[view::Agent]) -> Option<String> {
+        agents.iter().find_map(|agent| {
+            let row = self.index.get(&agent.id).map(|at| &self.rows[*at as usize]);
+            let told = row.map(|row| (row.state, row.used, row.units));
+            let is = (agent.state, agent.units_used, agent.units);
+            (told != Some(is)).then(|| format!("agent {} is told as {told:?} and is {is:?}", agent.id))
+        })
     }
 
     pub(super) fn exceeded(&mut self, team: &str, reason: Reason, live: bool) {
@@ -216,17 +303,19 @@ impl Staff {
     }
 
     pub(super) fn tally(&self, agent: &str) -> AgentTally {
-        self.agents.get(agent).map(|row| row.tally).unwrap_or_default()
+        self.index.get(agent).map(|at| self.rows[*at as usize].tally).unwrap_or_default()
     }
 
     /// Agents whose skills meet these, by state.
     pub(super) fn collect_queue(&self, required: &[SkillLevel], labels: &Labels, scrape: &mut Scrape) {
         let mut states = [0; STATES];
         let meets = |skills: &Skills| {
-            required.iter().all(|needed| skills.iter().any(|(name, level)| *name == needed.name && *level >= needed.level))
+            required
+                .iter()
+                .all(|needed| skills.iter().any(|(name, level)| *name == needed.name && *level >= needed.level))
         };
-        for (_, counts) in self.groups.iter().filter(|(skills, _)| meets(skills)) {
-            states.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
+        for group in self.groups.iter().filter(|group| meets(&group.skills)) {
+            states.iter_mut().zip(group.states).for_each(|(sum, count)| *sum += count);
         }
         for state in AgentState::ALL {
             scrape.whole_of(Family::QueueAgents, labels, "state", state.word(), states[*state as usize]);
@@ -255,6 +344,19 @@ impl Staff {
                 let seconds = work.unit_ms as f64 / 1e3;
                 scrape.real_of(Family::CapacityUnitSeconds, &work.labels, "kind", "work", seconds);
             }
+        }
+    }
+}
+
+impl Row {
+    /// As the engine derives it (routing.md §3).
+    fn derive_state(&mut self) {
+        if is_online(self.state) {
+            self.state = match self.used {
+                used if used >= self.units || self.exclusive > 0 => AgentState::Full,
+                0 => AgentState::Available,
+                _ => AgentState::Partly,
+            };
         }
     }
 }

@@ -287,10 +287,14 @@ impl Tables {
         let mut waiting = vec![(0, u64::MAX); self.cells.len()];
         for queue in queues {
             for line in &queue.lines {
-                let pair = self.index.get(&queue.name).and_then(|at| self.queues[*at as usize].pairs.get(&line.channel));
+                let pair =
+                    self.index.get(&queue.name).and_then(|at| self.queues[*at as usize].pairs.get(&line.channel));
                 let cell = pair.and_then(|pair| self.pairs[*pair as usize].tiers.get(&line.tier));
                 let Some(cell) = cell else {
-                    return Err(format!("{} wait in {}/{}/{} untold", line.waiting, queue.name, line.channel, line.tier));
+                    return Err(format!(
+                        "{} wait in {}/{}/{} untold",
+                        line.waiting, queue.name, line.channel, line.tier
+                    ));
                 };
                 let (count, oldest) = &mut waiting[*cell as usize];
                 *count += line.waiting;
@@ -309,7 +313,8 @@ impl Tables {
             let sum = |counts: &[u64]| counts.iter().sum::<u64>() as i64;
             let told = cell.waiting_at_start + sum(&cell.entries) - sum(&cell.exits);
             let labels: Vec<String> = cell.labels.to_strings().collect();
-            (told != waiting as i64).then(|| format!("{}: {told} by entries and exits, {waiting} wait", labels.join(",")))
+            (told != waiting as i64)
+                .then(|| format!("{}: {told} by entries and exits, {waiting} wait", labels.join(",")))
         })
     }
 

@@ -1,6 +1,7 @@
 //! Conversations as HTTP shows them: what the last decision about each said, in a map that is read while the publisher
 //! writes. The ended stay ten minutes of engine time, at most so many a shard, oldest out.
 
+use super::keyed::{KeyedMap, KeyedState};
 use dashmap::DashMap;
 use engine::decision::{DecisionType, Position, Reason, Told, ToldConversation};
 use std::collections::{HashMap, VecDeque};
@@ -9,8 +10,6 @@ use std::sync::{Mutex, PoisonError};
 const ENDED_KEPT_MS: u64 = 600_000;
 /// Of a shard: a burst of endings cannot fill the memory.
 const ENDED_MAX: usize = 100_000;
-
-type Key = (Box<str>, Box<str>);
 
 #[derive(Clone, Debug)]
 pub struct ConversationView {
@@ -30,9 +29,10 @@ pub struct ConversationView {
 
 #[derive(Default)]
 pub struct Views {
-    conversations: DashMap<Key, ConversationView>,
+    /// By Kind::Conversation's hash, which has the workspace in it.
+    conversations: DashMap<u128, ConversationView, KeyedState>,
     /// By shard: when each ended one may go.
-    ended: Mutex<HashMap<u16, VecDeque<(u64, Key)>>>,
+    ended: Mutex<HashMap<u16, VecDeque<(u64, u128)>>>,
 }
 
 /// The state that a decision leaves a conversation in; none where it says nothing about that.
@@ -48,24 +48,53 @@ fn state_after(decision_type: DecisionType) -> Option<&'static str> {
 }
 
 impl Views {
-    pub fn conversation(&self, workspace: &str, id: &str) -> Option<ConversationView> {
-        self.conversations.get(&(workspace.into(), id.into())).map(|view| view.clone())
+    /// By Kind::Conversation's hash of its id.
+    pub fn conversation(&self, key: u128) -> Option<ConversationView> {
+        self.conversations.get(&key).map(|view| view.clone())
     }
 
-    pub(super) fn take(&self, shard: u16, position: Position, told: &Told) {
-        let Some(conversation) = &told.conversation else { return };
-        let decision_type = told.decision_type;
-        let key = (told.workspace.clone(), conversation.id.clone());
-        let Some(state) = state_after(decision_type) else {
-            // A changed tier or queue of one that waits: its facts are new, its state is not.
-            if decision_type == DecisionType::ConversationUpdated
-                && let Some(mut view) = self.conversations.get_mut(&key)
-            {
-                view.told = conversation.clone();
-                (view.position, view.decided_at, view.policy_version) = (position, told.time, told.policy_version);
+    /// Takes a record's decisions; `keys` are their conversations'. Of several that set a conversation's state in one
+    /// record nobody could see but the last.
+    pub(super) fn take(&self, shard: u16, seq: u64, decisions: &[Told], keys: &[Option<u128>]) {
+        let mut last: KeyedMap<usize> = KeyedMap::default();
+        for (idx, (told, key)) in decisions.iter().zip(keys).enumerate() {
+            if let (Some(key), Some(_)) = (key, state_after(told.decision_type)) {
+                last.insert(*key, idx);
             }
-            return;
-        };
+        }
+        for (idx, (told, key)) in decisions.iter().zip(keys).enumerate() {
+            let (Some(conversation), Some(key)) = (&told.conversation, *key) else { continue };
+            let position = Position { seq, idx: idx as u32 };
+            match state_after(told.decision_type) {
+                Some(state) if last.get(&key) == Some(&idx) => {
+                    self.set(shard, position, told, conversation, key, state)
+                }
+                None if told.decision_type == DecisionType::ConversationUpdated => {
+                    self.update(position, told, conversation, key);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// A changed tier or queue of one that waits: its facts are new, its state is not.
+    fn update(&self, position: Position, told: &Told, conversation: &ToldConversation, key: u128) {
+        if let Some(mut view) = self.conversations.get_mut(&key) {
+            view.told = conversation.clone();
+            (view.position, view.decided_at, view.policy_version) = (position, told.time, told.policy_version);
+        }
+    }
+
+    fn set(
+        &self,
+        shard: u16,
+        position: Position,
+        told: &Told,
+        conversation: &ToldConversation,
+        key: u128,
+        state: &'static str,
+    ) {
+        let decision_type = told.decision_type;
         let ended = match decision_type {
             DecisionType::ConversationClosed | DecisionType::ConversationAbandoned => true,
             DecisionType::ConversationResolved => conversation.live,
@@ -82,13 +111,13 @@ impl Views {
             ended,
             told: conversation.clone(),
         };
-        self.conversations.insert(key.clone(), view);
+        self.conversations.insert(key, view);
         if ended {
             self.keep_for_a_while(shard, told.time, key);
         }
     }
 
-    fn keep_for_a_while(&self, shard: u16, ended_at: u64, key: Key) {
+    fn keep_for_a_while(&self, shard: u16, ended_at: u64, key: u128) {
         let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
         let line = ended.entry(shard).or_default();
         line.push_back((ended_at + ENDED_KEPT_MS, key));

@@ -58,13 +58,17 @@ impl Front {
             shards: Arc::new([shard]),
             views,
             decisions: Arc::new(Counting(follower)),
-            probes: Probes { ready: Arc::new(|| Err("reading the journal: 3 of 7".into())), alive: Arc::new(|| Ok(())) },
+            probes: Probes {
+                ready: Arc::new(|| Err("reading the journal: 3 of 7".into())),
+                alive: Arc::new(|| Ok(())),
+            },
             clock: Arc::new(|_| ClockReading { now: 1_000, scale: 1.0, origin: None }),
             disk_free_bytes: Arc::new(|| Some(5)),
             stopping: stopped,
             limits: HttpLimits::default(),
         };
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).expect("a port on loopback");
         let address = listener.local_addr().expect("it is bound");
         runtime.spawn(async move { axum::serve(listener, http::router(state)).await });
@@ -76,8 +80,13 @@ impl Front {
     }
 
     fn request(&self, method: &str, path: &str, content_type: &str, body: &str) -> Answer {
-        let request = ureq::http::Request::builder().method(method).uri(self.url(path)).header("content-type", content_type);
-        let agent = ureq::Agent::config_builder().http_status_as_error(false).allow_non_standard_methods(true).build().new_agent();
+        let request =
+            ureq::http::Request::builder().method(method).uri(self.url(path)).header("content-type", content_type);
+        let agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .allow_non_standard_methods(true)
+            .build()
+            .new_agent();
         let mut response = agent.run(request.body(body.to_string()).expect("a request")).expect("an answer");
         let header = |name: &str| response.headers().get(name).and_then(|v| v.to_str().ok()).map(str::to_string);
         let (status, retry_after) = (response.status().as_u16(), header("retry-after"));
@@ -119,7 +128,11 @@ fn the_openapi_document_describes_exactly_the_routes_that_answer() {
             let query = if path == "/v1/decisions" { "?shard=0&follow=false" } else { "" };
             let answer = front.request(&method.to_uppercase(), &format!("{asked}{query}"), "application/json", "{}");
             let undescribed = format!("{}", answer.status);
-            assert!(methods[method]["responses"][&undescribed].is_object(), "{method} {path} answered {}", answer.status);
+            assert!(
+                methods[method]["responses"][&undescribed].is_object(),
+                "{method} {path} answered {}",
+                answer.status
+            );
         }
     }
     // Every schema that is referred to is there.
@@ -184,7 +197,11 @@ fn a_node_that_starts_says_503_and_a_full_one_429_both_with_retry_after() {
     let lines = format!("{}\n{{}}\n{}\n", contact("a"), contact("b"));
     let answer = front.request("POST", "/v1/events", "application/x-ndjson", &lines);
     assert_eq!((answer.status, answer.retry_after.as_deref()), (200, Some("1")));
-    let statuses: Vec<u64> = answer.text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["status"].as_u64().unwrap()).collect();
+    let statuses: Vec<u64> = answer
+        .text
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["status"].as_u64().unwrap())
+        .collect();
     assert_eq!(statuses, [429, 429, 429], "from the first refused on, so that the sender keeps his order");
     drop(held);
 }
@@ -212,7 +229,8 @@ fn a_stream_of_decisions_resumes_follows_and_ends_with_the_process() {
 #[test]
 fn more_streams_than_allowed_are_refused_and_a_closed_one_makes_room() {
     let front = Front::new();
-    let mut open: Vec<_> = (0..64).map(|_| ureq::get(front.url("/v1/decisions?shard=0")).call().expect("a stream")).collect();
+    let mut open: Vec<_> =
+        (0..64).map(|_| ureq::get(front.url("/v1/decisions?shard=0")).call().expect("a stream")).collect();
     let answer = front.request("GET", "/v1/decisions?shard=0", "", "");
     assert_eq!((answer.status, answer.reason().as_str()), (429, "too_many_streams"));
     open.pop();
@@ -230,18 +248,28 @@ fn views_show_what_is_committed_under_percent_encoded_ids() {
     let id = "a/b c%?#ü".replace([' ', 'ü'], "~");
     assert_eq!(node.get("/v1/workspaces/acme/agents").status, 404);
     configure(&node);
-    node.settle(&event("1", "contact.started", json!({"channel": "voice", "conversation": id, "customer": {"id": "cu"}})));
+    node.settle(&event(
+        "1",
+        "contact.started",
+        json!({"channel": "voice", "conversation": id, "customer": {"id": "cu"}}),
+    ));
     let encoded: String = id.bytes().map(|byte| format!("%{byte:02X}")).collect();
     let path = format!("/v1/workspaces/acme/conversations/{encoded}");
     let waiting = node.get(&path).json();
-    assert_eq!((&waiting["conversation"], &waiting["state"], &waiting["owner"]), (&json!(id), &json!("queued"), &Value::Null));
+    assert_eq!(
+        (&waiting["conversation"], &waiting["state"], &waiting["owner"]),
+        (&json!(id), &json!("queued"), &Value::Null)
+    );
     let queues = node.get("/v1/workspaces/acme/queues").json();
     assert_eq!(queues["queues"][0]["waiting"], 1);
     assert_eq!(queues["queues"][0]["waiting_by_cause"], json!({"nobody_online": 1}));
 
     let outcome = node.settle(&event("2", "agent.presence", json!({"agent": "ada", "status": "online"})));
     let assigned = node.get(&path).json();
-    assert_eq!((&assigned["state"], &assigned["owner"], &assigned["epoch"]), (&json!("assigned"), &json!("ada"), &json!(1)));
+    assert_eq!(
+        (&assigned["state"], &assigned["owner"], &assigned["epoch"]),
+        (&json!("assigned"), &json!("ada"), &json!(1))
+    );
     assert_eq!(assigned["position"]["seq"], outcome["position"]["seq"]);
     let agents = node.get("/v1/workspaces/acme/agents").json();
     let ada = &agents["agents"][0];
@@ -250,7 +278,10 @@ fn views_show_what_is_committed_under_percent_encoded_ids() {
 
     node.settle(&event("3", "conversation.resolve", json!({"conversation": id})));
     let ended = node.get(&path).json();
-    assert_eq!((&ended["state"], &ended["ended"], &ended["previous_owner"]), (&json!("resolved"), &json!(true), &json!("ada")));
+    assert_eq!(
+        (&ended["state"], &ended["ended"], &ended["previous_owner"]),
+        (&json!("resolved"), &json!(true), &json!("ada"))
+    );
     assert_eq!(node.get("/v1/workspaces/acme/conversations/none").status, 404);
     assert_eq!(node.get("/v1/workspaces/nowhere/queues").status, 404);
 }

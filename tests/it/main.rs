@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod dead_letters;
+mod demo;
 mod http;
 mod kill;
 mod licences;

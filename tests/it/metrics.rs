@@ -1,6 +1,6 @@
 //! The workload's fold against an engine in this process, and the metrics of a running demo against a real Prometheus.
 
-use crate::node::program_or_skip;
+use crate::node::{Folder, free_port, program_or_skip};
 use connectors::codec::{self, Decoder};
 use engine::id::HashKey;
 use engine::{Engine, Output};
@@ -26,8 +26,16 @@ struct Rig {
     now: u64,
     seq: u64,
     serial: u64,
-    /// What a reader of the journal would see: (seq, now, digest, effects, decisions).
-    records: Vec<(u64, u64, u128, Vec<u8>, Vec<u8>)>,
+    records: Vec<Recorded>,
+}
+
+/// What a reader of the journal would see.
+struct Recorded {
+    seq: u64,
+    now: u64,
+    digest: u128,
+    effects: Vec<u8>,
+    decisions: Vec<u8>,
 }
 
 fn shared() -> SharedShard {
@@ -38,18 +46,29 @@ impl Rig {
     fn new() -> Rig {
         let shard = shared();
         shard.metrics.owned.set(1);
-        Rig { engine: Engine::new(KEY), decoder: Decoder::new(KEY), shard, now: START, seq: 0, serial: 0, records: Vec::new() }
+        Rig {
+            engine: Engine::new(KEY),
+            decoder: Decoder::new(KEY),
+            shard,
+            now: START,
+            seq: 0,
+            serial: 0,
+            records: Vec::new(),
+        }
     }
 
     /// With workspace `acme`: queues `calls` (rule channel voice) and `mail`, tiers vip and basic, agents as given.
     fn configured(agents: &[(&str, u32)]) -> Rig {
         let mut rig = Rig::new();
-        rig.send("workspace.configure", json!({
-            "version": 1,
-            "tier": {"vip": {"head_start_s": 90}, "basic": {"head_start_s": 0}},
-            "queue": [{"name": "calls", "service_level_s": 20}, {"name": "mail", "service_level_s": 60}],
-            "rule": [{"when": {"channel": "voice"}, "queue": "calls"}, {"queue": "mail"}],
-        }));
+        rig.send(
+            "workspace.configure",
+            json!({
+                "version": 1,
+                "tier": {"vip": {"head_start_s": 90}, "basic": {"head_start_s": 0}},
+                "queue": [{"name": "calls", "service_level_s": 20}, {"name": "mail", "service_level_s": 60}],
+                "rule": [{"when": {"channel": "voice"}, "queue": "calls"}, {"queue": "mail"}],
+            }),
+        );
         for (agent, units) in agents {
             rig.send("agent.configure", json!({"agent": agent, "units": units, "team": "north"}));
         }
@@ -75,7 +94,8 @@ impl Rig {
         let judged: Vec<Judged> = Judged::of(&input, &answer).into_iter().collect();
         let digest = self.engine.seal();
         self.commit(digest, &output, &judged, true);
-        self.records.push((self.seq, self.now, digest, output.effects, output.decisions));
+        let Output { effects, decisions, .. } = output;
+        self.records.push(Recorded { seq: self.seq, now: self.now, digest, effects, decisions });
     }
 
     fn commit(&self, digest: u128, output: &Output, judged: &[Judged], live: bool) {
@@ -89,7 +109,10 @@ impl Rig {
     }
 
     fn call(&mut self, id: &str, tier: &str) {
-        self.send("contact.started", json!({"channel": "voice", "conversation": id, "customer": {"id": id, "tier": tier}}));
+        self.send(
+            "contact.started",
+            json!({"channel": "voice", "conversation": id, "customer": {"id": id, "tier": tier}}),
+        );
     }
 
     fn online(&mut self, agent: &str) {
@@ -111,7 +134,20 @@ fn batch<'a>(
     live: bool,
 ) -> CommittedBatch<'a> {
     let (hash, prev_decision, dead_letters, received_at) = ([0; 32], None, &[][..], None);
-    CommittedBatch { shard: 0, seq, now, digest, hash, prev_decision, effects, decisions, judged, dead_letters, live, received_at }
+    CommittedBatch {
+        shard: 0,
+        seq,
+        now,
+        digest,
+        hash,
+        prev_decision,
+        effects,
+        decisions,
+        judged,
+        dead_letters,
+        live,
+        received_at,
+    }
 }
 
 fn text(shard: &SharedShard, now: u64) -> String {
@@ -146,7 +182,9 @@ impl Samples {
 
     fn has(&self, family: &str, labels: &[(&str, &str)]) -> bool {
         let wanted: Vec<String> = labels.iter().map(|(name, value)| format!("{name}=\"{value}\"")).collect();
-        self.0.keys().any(|s| s.split('{').next() == Some(family) && wanted.iter().all(|label| s.contains(label.as_str())))
+        self.0
+            .keys()
+            .any(|s| s.split('{').next() == Some(family) && wanted.iter().all(|label| s.contains(label.as_str())))
     }
 }
 
@@ -248,7 +286,7 @@ fn history(rig: &mut Rig, seed: u64, length: usize) {
                 rig.send("message.received", data);
             }
             5 => rig.send("contact.ended", named),
-                6 => {
+            6 => {
                 let status = ["online", "away", "offline"][rng.random_range(0..3)];
                 rig.send("agent.presence", json!({"agent": agent, "status": status}));
             }
@@ -257,7 +295,10 @@ fn history(rig: &mut Rig, seed: u64, length: usize) {
             10 => rig.send("conversation.claim", json!({"conversation": conversation, "agent": agent})),
             _ => {
                 let actor = json!({"kind": "supervisor", "id": "s"});
-                rig.send("conversation.assign", json!({"conversation": conversation, "agent": agent, "reason": "r", "actor": actor}));
+                rig.send(
+                    "conversation.assign",
+                    json!({"conversation": conversation, "agent": agent, "reason": "r", "actor": actor}),
+                );
             }
         }
         assert_eq!(rig.shard.read().imbalance(), None, "SEED={seed}");
@@ -266,11 +307,14 @@ fn history(rig: &mut Rig, seed: u64, length: usize) {
 
 /// A changed policy: other tiers, one queue gone, units by default.
 fn reconfigure(rig: &mut Rig) {
-    rig.send("workspace.configure", json!({
-        "version": 2, "default_units": 2, "tier": {"gold": {"head_start_s": 5}},
-        "queue": [{"name": "everything", "service_level_s": 5}, {"name": "mail"}],
-        "rule": [{"when": {"channel": "email"}, "queue": "mail"}, {"queue": "everything"}],
-    }));
+    rig.send(
+        "workspace.configure",
+        json!({
+            "version": 2, "default_units": 2, "tier": {"gold": {"head_start_s": 5}},
+            "queue": [{"name": "everything", "service_level_s": 5}, {"name": "mail"}],
+            "rule": [{"when": {"channel": "email"}, "queue": "mail"}, {"queue": "everything"}],
+        }),
+    );
 }
 
 #[test]
@@ -285,7 +329,7 @@ fn entries_minus_exits_is_the_change_of_what_waits_and_recovery_counts_nothing()
 
         let recovered = shared();
         recovered.metrics.owned.set(1);
-        for (seq, now, digest, effects, decisions) in &rig.records {
+        for Recorded { seq, now, digest, effects, decisions } in &rig.records {
             let told = codec::decisions(decisions).expect("our own bytes");
             let record = batch(*seq, *now, *digest, effects, &told, &[], false);
             recovered.write().commit(&record).expect("recovery is the same state");
@@ -295,10 +339,23 @@ fn entries_minus_exits_is_the_change_of_what_waits_and_recovery_counts_nothing()
         for family in Family::ALL.iter().filter(|family| family.kind() == Kind::Counter) {
             assert_eq!(again.sum(family.name(), &[]), 0.0, "SEED={seed}: recovery counted {}", family.name());
         }
-        for gauge in ["queue_waiting", "agents", "agents_by_load", "capacity_units", "conversations", "unanswered", "queue_agents"] {
+        for gauge in [
+            "queue_waiting",
+            "agents",
+            "agents_by_load",
+            "capacity_units",
+            "conversations",
+            "unanswered",
+            "queue_agents",
+        ] {
             let of = |samples: &Samples| -> Vec<(String, f64)> {
                 let name = format!("strowger_{gauge}{{");
-                samples.0.iter().filter(|(s, v)| s.starts_with(&name) && **v > 0.0).map(|(s, v)| (s.clone(), *v)).collect()
+                samples
+                    .0
+                    .iter()
+                    .filter(|(s, v)| s.starts_with(&name) && **v > 0.0)
+                    .map(|(s, v)| (s.clone(), *v))
+                    .collect()
             };
             assert_eq!(of(&live), of(&again), "SEED={seed}");
         }
@@ -359,7 +416,8 @@ fn two_hundred_filled_queues_stay_below_a_hundred_thousand_series() {
         }
     }
     let samples = rig.samples();
-    let names: BTreeSet<&str> = samples.0.keys().filter_map(|s| s.split("queue=\"").nth(1)?.split('"').next()).collect();
+    let names: BTreeSet<&str> =
+        samples.0.keys().filter_map(|s| s.split("queue=\"").nth(1)?.split('"').next()).collect();
     assert_eq!(names.len(), 201, "200 by name and `other`");
     assert_eq!(samples.sum("strowger_queue_waiting", &[]), 500.0);
     assert_eq!(samples.sum("strowger_queue_waiting", &[("queue", "other")]), 100.0);
@@ -424,10 +482,11 @@ impl Drop for Running {
     }
 }
 
-/// A running demo, and where it answers.
-fn demo(seconds: u32) -> (Running, String) {
+/// A running demo with its temporary folder in this one, and where it answers.
+fn demo(folder: &Folder, seconds: u32) -> (Running, String) {
     let mut process = Command::new(env!("CARGO_BIN_EXE_strowger"))
         .args(["demo", "--port", "0", "--seconds", &seconds.to_string()])
+        .env("TMPDIR", folder.path())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
@@ -448,7 +507,9 @@ fn get(url: &str) -> Option<String> {
 }
 
 fn encoded(text: &str) -> String {
-    text.bytes().map(|byte| if byte.is_ascii_alphanumeric() { (byte as char).to_string() } else { format!("%{byte:02X}") }).collect()
+    text.bytes()
+        .map(|byte| if byte.is_ascii_alphanumeric() { (byte as char).to_string() } else { format!("%{byte:02X}") })
+        .collect()
 }
 
 /// The expression as Grafana would send it, everything chosen.
@@ -465,13 +526,13 @@ fn every_query_of_the_dashboard_returns_a_sample() {
     if !program_or_skip("prometheus", "every_query_of_the_dashboard_returns_a_sample") {
         return;
     }
-    let (_demo, address) = demo(240);
-    let folder = crate::node::Folder::new("prometheus");
+    let folder = Folder::new("prometheus");
+    let (_demo, address) = demo(&folder, 240);
     let config = format!(
         "global: {{scrape_interval: 1s}}\nscrape_configs: [{{job_name: strowger, static_configs: [{{targets: ['{address}']}}]}}]\n"
     );
     let config = folder.write("prometheus.yml", &config);
-    let port = crate::node::free_port();
+    let port = free_port();
     let _prometheus = Running(
         Command::new("prometheus")
             .arg(format!("--config.file={}", config.display()))
@@ -504,7 +565,8 @@ fn promtool_finds_nothing_to_say_about_the_metrics() {
     if !program_or_skip("promtool", "promtool_finds_nothing_to_say_about_the_metrics") {
         return;
     }
-    let (_demo, address) = demo(60);
+    let folder = Folder::new("promtool");
+    let (_demo, address) = demo(&folder, 60);
     let deadline = Instant::now() + Duration::from_secs(40);
     // Histograms appear with their first sample: the first agent who finishes has filled the last of them.
     let text = loop {
@@ -515,8 +577,13 @@ fn promtool_finds_nothing_to_say_about_the_metrics() {
         }
         std::thread::sleep(Duration::from_millis(200));
     };
-    let mut promtool =
-        Command::new("promtool").args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("promtool starts");
+    let mut promtool = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("promtool starts");
     promtool.stdin.take().expect("it is piped").write_all(text.as_bytes()).expect("promtool reads");
     let output = promtool.wait_with_output().expect("promtool ends");
     let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
