@@ -363,6 +363,12 @@ fn serve_http(
     let router = crate::http::router(state.clone());
     let mut stopping = state.stopping.clone();
     Ok(runtime.spawn(async move {
+        // An answer is small and its reader waits for it: Nagle's algorithm would hold it for a delayed ack (40 ms).
+        let listener = axum::serve::ListenerExt::tap_io(listener, |stream| {
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(%error, "TCP_NODELAY cannot be set");
+            }
+        });
         let served = axum::serve(listener, router).with_graceful_shutdown(async move {
             let _ = stopping.wait_for(|stopping| *stopping).await;
         });

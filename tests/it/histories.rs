@@ -11,8 +11,10 @@ pub mod pair;
 pub mod script;
 
 use engine::Limits;
+use engine::decision::{DecisionType, Reason, Told};
 use generator::{Generator, Move, Ticks};
 use pair::Pair;
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Rounds of shortening: each plays the history once for every event it still has, at most.
@@ -62,6 +64,27 @@ fn play(seed: u64, events: usize) {
     panic!("{failure}\n{} events are enough\nSEED={seed} EVENTS={events} cargo test --test it histories -- --nocapture", moves.len());
 }
 
+/// Histories that never come upon something say nothing about it.
+#[test]
+fn generated_histories_come_upon_every_answer() {
+    let mut met = BTreeSet::new();
+    for seed in 1..=120 {
+        let mut generator = Generator::new(seed);
+        let mut pair = new_pair(generator.limits());
+        for _ in 0..300 {
+            let one = generator.next(&pair.naive);
+            let told = make(&mut pair, &one).unwrap_or_else(|failure| panic!("SEED={seed}: {failure}"));
+            met.extend(told.iter().map(|told| (told.decision_type, told.reason)));
+        }
+    }
+    let reasons: BTreeSet<Reason> = met.iter().map(|(_, reason)| *reason).collect();
+    let missing: Vec<&str> = Reason::ALL.iter().filter(|r| !reasons.contains(r)).map(|r| r.word()).collect();
+    // The limit of 1,024 sets has a test of its own (`routing.rs`).
+    assert_eq!(missing, ["too_many_skill_sets", "too_many"]);
+    let types: BTreeSet<DecisionType> = met.iter().map(|(decision_type, _)| *decision_type).collect();
+    assert_eq!(types.len(), DecisionType::ALL.len(), "{types:?}");
+}
+
 fn new_pair(limits: Limits) -> Pair {
     let mut pair = Pair::new(events::Sender::new("acme").key);
     if limits != Limits::default() {
@@ -70,15 +93,13 @@ fn new_pair(limits: Limits) -> Pair {
     pair
 }
 
-fn make(pair: &mut Pair, one: &Move) -> Result<(), String> {
-    pair.step(&one.input, one.now)?;
+fn make(pair: &mut Pair, one: &Move) -> Result<Vec<Told>, String> {
+    let mut told = pair.step(&one.input, one.now)?;
     match one.ticks {
-        Ticks::All => {
-            pair.settle(one.now)?;
-        }
+        Ticks::All => told.append(&mut pair.settle(one.now)?),
         Ticks::AtMost(ticks) => {
             for _ in 0..ticks {
-                pair.tick(one.now)?;
+                told.append(&mut pair.tick(one.now)?);
             }
         }
     }
@@ -87,13 +108,13 @@ fn make(pair: &mut Pair, one: &Move) -> Result<(), String> {
     } else if one.seal {
         pair.seal()?;
     }
-    Ok(())
+    Ok(told)
 }
 
 fn replay(moves: &[Move], limits: Limits) -> Result<(), String> {
     caught(|| {
         let mut pair = new_pair(limits);
-        moves.iter().try_for_each(|one| make(&mut pair, one))?;
+        moves.iter().try_for_each(|one| make(&mut pair, one).map(drop))?;
         pair.seal()
     })
 }

@@ -328,21 +328,23 @@ fn a_new_policy_changes_256_a_tick() {
 }
 
 #[test]
-fn beyond_its_limit_of_sets_a_workspace_leaves_the_events_skills_out() {
+fn beyond_its_limit_of_sets_an_idle_one_makes_room_or_the_events_skills_are_left_out() {
     let mut desk = Desk::new(policy(Strategy::LongestIdle));
-    let mut reasons = Vec::new();
-    for n in 0..1_100 {
-        let contact = desk.sender.contact("email", "", None, None);
-        let contact = desk.sender.requiring(contact, &[(&format!("skill{n}"), 1)]);
-        let input = desk.sender.received(contact, true);
-        // The pair's checks of all sets after every event would make a thousand sets slow.
-        let mut out = Output::default();
-        out.begin(desk.pair.next_seq());
-        desk.pair.engine.step(&input, START_MS, &mut out);
-        reasons.extend(read_section(&out.decisions).unwrap_or_default().into_iter().map(|told| told.reason.word()));
+    let message = |desk: &mut Desk, n: usize| desk.play(&format!("0 message m{n} on=email skills=skill{n}:1"))[1].clone();
+    for n in 0..1_024 {
+        assert_eq!(message(&mut desk, n), format!("conversation.queued new m{n} epoch=0 queue=main by=default"));
     }
-    let left_out = reasons.iter().filter(|reason| **reason == "too_many_skill_sets").count();
-    assert!((1_100 - 1_024..=1_100 - 1_024 + 1).contains(&left_out), "{left_out}");
+    let left_out = "conversation.queued too_many_skill_sets m1024 epoch=0 queue=main by=default";
+    assert_eq!(message(&mut desk, 1_024), left_out);
+    desk.play("1 resolve m7");
+    assert_eq!(message(&mut desk, 1_025), "conversation.queued new m1025 epoch=0 queue=main by=default");
+    // Its set has gone, and there is no room to have it back: it waits with those who ask for nothing.
+    let reopened = "conversation.queued reopen m7 epoch=1 queue=main by=default";
+    assert_eq!(desk.play("2 message m7 on=email")[1], reopened);
+    desk.play("3 agent anna units=9");
+    let told = desk.play("4 online anna");
+    let assigned = ["conversation.assigned auto m1024 anna epoch=1", "conversation.assigned auto m7 anna epoch=2"];
+    assert_eq!(told[1..], assigned);
 }
 
 /// Bytes of effects and decisions of one assignment: the work that a step leaves behind, and no clock.

@@ -74,7 +74,9 @@ impl Checker {
         if answers == 1 && !is_answer(&first) {
             return Err("an answer follows decisions: the event has two outcomes".into());
         }
-        if first.decision_type == DecisionType::CommandRejected && told.len() > 1 {
+        // Whoever had to be looked at again under a new policy may be served in the same step, whatever the answer.
+        let follows = |told: &&Told| told.reason == Reason::Auto;
+        if first.decision_type == DecisionType::CommandRejected && !told[1..].iter().all(follows) {
             return Err("a refused command decided something".into());
         }
         let outcome = if answers == 1 { first.outcome } else { Outcome::Decided };

@@ -55,6 +55,8 @@ pub struct Generator {
     /// The typical step of time of this history.
     pace_ms: u64,
     sequence: u64,
+    /// One agent with more devices than he may have sources.
+    has_many_devices: bool,
 }
 
 impl Generator {
@@ -63,10 +65,11 @@ impl Generator {
         let workspaces = if rng.random_ratio(1, 6) { 2 } else { 1 };
         let senders: Vec<Sender> = ["acme", "globex"][..workspaces].iter().map(|name| Sender::new(name)).collect();
         let policies = senders.iter().map(|_| policy(&mut rng, 1)).collect();
-        let agents = rng.random_range(1..=9);
+        let has_many_devices = rng.random_ratio(1, 12);
+        let agents = if has_many_devices { 1 } else { rng.random_range(1..=9) };
         let pace_ms = *[0, 1, 400, 5_000, 60_000].choose(&mut rng).unwrap_or(&1);
         let now = 1_700_000_000_000;
-        Generator { rng, senders, policies, agents, now, sent: Vec::new(), pace_ms, sequence: 0 }
+        Generator { rng, senders, policies, agents, now, sent: Vec::new(), pace_ms, sequence: 0, has_many_devices }
     }
 
     pub fn limits(&mut self) -> Limits {
@@ -240,10 +243,10 @@ impl Generator {
 
     fn presence(&mut self, at: usize) -> Input {
         let agent = self.agent();
-        let status = match self.rng.random_range(0..10) {
-            0..=5 => Status::Online,
-            6..=7 => Status::Away,
-            _ => Status::Offline,
+        let status = match self.rng.random_range(0..if self.has_many_devices { 50 } else { 10 }) {
+            0..=1 => Status::Offline,
+            2..=3 => Status::Away,
+            _ => Status::Online,
         };
         let by = if self.rng.random_ratio(2, 3) { By::Agent } else { By::Device };
         let mut input = self.senders[at].presence(&agent, status, by);
@@ -258,6 +261,7 @@ impl Generator {
         }
         // Now and then one of so many that the seventeenth has no place.
         let source = match self.rng.random_range(0..6) {
+            0.. if self.has_many_devices => format!("device{}", self.rng.random_range(0..19)),
             0 => format!("device{}", self.rng.random_range(0..20)),
             _ => SOURCES.choose(&mut self.rng).copied().unwrap_or_default().to_string(),
         };
