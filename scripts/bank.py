@@ -8,12 +8,11 @@ replays the stretch, stops the engine, and judges: every call accounted for (ans
 none left, the same arrivals as simulated, one line a call), the share that waited and the mean wait within `--within` of
 the simulator's. MODE kafka needs KAFKA_BOOTSTRAP; its topics have names of their own. Exit code 1: it does not hold.
 """
-import argparse, json, os, pathlib, signal, socket, subprocess, sys, tempfile, time, urllib.error, urllib.request
+import argparse, json, os, pathlib, subprocess, sys, tempfile
+from serving import free_port, serving, topics_of, write_config
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 WORKSPACE = ROOT / "load-tests/workspaces/bank.toml"
-READY_S_MAX = 60
-STOP_S_MAX = 15
 
 
 def data_folder():
@@ -22,42 +21,6 @@ def data_folder():
         print("skipped: bank: no bank-1999-02.workload.ndjson.gz in STROWGER_DATA or data/")
         sys.exit(0)
     return folder
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def config(folder, mode, port, topics):
-    text = f'shards = 4\nworkspaces = ["{WORKSPACE}"]\n[http]\nlisten = "127.0.0.1:{port}"\n'
-    if mode == "kafka":
-        bootstrap = os.environ.get("KAFKA_BOOTSTRAP")
-        if not bootstrap:
-            sys.exit("bank: MODE kafka needs KAFKA_BOOTSTRAP; scripts/kafka.py run ... starts one and sets it")
-        text += f'[journal]\nkind = "kafka"\n[kafka]\nbootstrap = "{bootstrap}"\n[kafka.topics]\n'
-        text += "".join(f'{name} = "{topic}"\n' for name, topic in topics.items())
-    else:
-        text += f'[journal]\nkind = "sqlite"\npath = "{folder}/bank.db"\n'
-    (folder / "strowger.toml").write_text(text)
-    return folder / "strowger.toml"
-
-
-def await_ready(process, port):
-    deadline = time.monotonic() + READY_S_MAX
-    while True:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
-                if answer.status == 200:
-                    return
-        except (urllib.error.URLError, OSError):
-            pass
-        if process.poll() is not None:
-            sys.exit(f"bank: `serve` ended with {process.returncode}")
-        if time.monotonic() > deadline:
-            sys.exit(f"bank: `serve` was not ready within {READY_S_MAX} s")
-        time.sleep(0.1)
 
 
 def played(command):
@@ -74,31 +37,16 @@ def start_of(stretch_from):
 
 
 def replay(args, folder, stretch):
-    topics = {name: f"bank-{os.getpid()}-{int(time.time())}.{name}" for name in ("events", "journal", "decisions", "dead_letters")}
-    port = free_port()
+    topics, port = topics_of("bank"), free_port()
+    config = write_config(folder, args.mode, port, WORKSPACE, topics)
     clock = f"scaled={args.speed},start={args.clock_start or start_of(args.begin)}"
-    serve = [args.binary, "serve", "--config", config(folder, args.mode, port, topics), "--clock", clock]
-    with open(folder / "serve.log", "wb") as log:
-        process = subprocess.Popen([str(part) for part in serve], stdout=log, stderr=log)
-    try:
-        await_ready(process, port)
-        api = f"http://127.0.0.1:{port}"
+    with serving(args.binary, config, port, "--clock", clock) as api:
         to = ["--to", api]
         if args.mode == "kafka":
             to = ["--to", f"kafka://{os.environ['KAFKA_BOOTSTRAP']}", "--api", api,
                   "--events-topic", topics["events"], "--decisions-topic", topics["decisions"]]
         return played([args.binary, "replay", "--workspace", WORKSPACE, *stretch, *to, "--speed", args.speed, "--json",
                        "--calls", folder / "calls.ndjson"])
-    finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(STOP_S_MAX)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            print(f"bank: `serve` did not end within {STOP_S_MAX} s of SIGTERM", file=sys.stderr)
-        tail = (folder / "serve.log").read_text(errors="replace").splitlines()[-5:]
-        if process.returncode != 0:
-            print("\n".join(tail), file=sys.stderr)
 
 
 def judge(simulated, replayed, lines, within):

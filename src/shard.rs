@@ -105,6 +105,7 @@ impl Shard {
         self.blocked = false;
         let now_ms = self.monotonic_ms();
         let result = self.owner.on_ack(journal, &mut self.room, acked, now_ms);
+        self.metrics.journal_in_flight.set(u64::from(self.room.in_flight.is_some()));
         self.take_events()?;
         result
     }
@@ -151,10 +152,6 @@ impl Shard {
         for event in self.owner.take_events() {
             match event {
                 Event::Owned => self.owned()?,
-                Event::Committed { record, fold } => {
-                    self.metrics.journal_in_flight.set(0);
-                    self.room.committed(record, &fold);
-                }
                 Event::Dropped { why, superseded } => self.dropped(&why, superseded),
             }
         }

@@ -37,12 +37,6 @@ impl Room {
         Room { engine: Engine::new(key), key, standing, publications, progress, in_flight: None, limbo: None }
     }
 
-    /// The batch in flight is accepted.
-    pub fn committed(&mut self, record: Arc<[u8]>, fold: &Fold) {
-        let waiting = self.in_flight.take().expect("a batch was in flight");
-        self.hand_on(record, fold, true, Some(waiting));
-    }
-
     fn hand_on(&mut self, record: Arc<[u8]>, fold: &Fold, live: bool, waiting: Option<InFlight>) {
         self.standing.history.write().expect("nobody panics with it").push(fold);
         let committed_at = Instant::now();
@@ -89,6 +83,11 @@ impl Domain for Room {
             self.standing.sign_of_life();
         }
         Ok(digest)
+    }
+
+    fn committed(&mut self, fold: &Fold, record: Arc<[u8]>) {
+        let waiting = self.in_flight.take().expect("a batch was in flight");
+        self.hand_on(record, fold, true, Some(waiting));
     }
 
     fn reset(&mut self) {

@@ -1,11 +1,18 @@
 //! Bad input on Kafka: one dead letter each, with the original bytes, in order, and the stream of events goes on.
 
-use crate::node::{event, event_in, kafka_or_skip};
+use crate::node::{SHARDS, event, event_in, kafka_or_skip};
 use crate::on_kafka::OnKafka;
+use connectors::codec::partition;
 use serde_json::json;
 
 fn contact(id: &str) -> Vec<u8> {
     event(id, "contact.started", json!({"channel": "voice", "conversation": id})).to_string().into_bytes()
+}
+
+/// A workspace that does not exist and would live on the same partition: an event that stands on another one is forwarded.
+fn neighbour(on: &OnKafka) -> String {
+    let mut names = (0..).map(|n| format!("elsewhere-{n}"));
+    names.find(|name| partition(name, SHARDS) == on.shard).expect("one in four")
 }
 
 #[test]
@@ -18,7 +25,7 @@ fn what_cannot_be_read_is_one_dead_letter_with_its_bytes_and_reason() {
     let truncated = contact("x")[..40].to_vec();
     let deep = [b"{\"ignored\":".to_vec(), vec![b'['; 10_000]].concat();
     let unknown_type = event("x", "no.such", json!({})).to_string().into_bytes();
-    let elsewhere = event_in("elsewhere", "x", "contact.started", json!({"channel": "voice"})).to_string().into_bytes();
+    let elsewhere = event_in(&neighbour(&on), "x", "contact.started", json!({"channel": "voice"})).to_string().into_bytes();
     let large = event("x", "contact.started", json!({"channel": "voice", "ignored": "x".repeat(300 * 1024)}));
     let large = large.to_string().into_bytes();
     let bad = [

@@ -4,14 +4,18 @@
 //! scripts/test.sh gathers these lines and `.ci/run` fails on them.
 
 mod bad_input;
+mod behaviours;
 mod dead_letters;
 mod demo;
+mod histories;
 mod http;
 mod kill;
 mod licences;
 mod metrics;
 mod node;
 mod on_kafka;
+mod player;
 mod readme;
 mod recovery;
+mod routing;
 mod sync_calls;

@@ -128,10 +128,6 @@ impl Node {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
-    pub fn pid(&self) -> u32 {
-        self.process.as_ref().expect("started").id()
-    }
-
     /// kill -9.
     pub fn kill(&mut self) {
         let mut process = self.process.take().expect("started");

@@ -64,7 +64,7 @@ impl OnKafka {
         let deadline = Instant::now() + WITHIN;
         let mut found = Vec::new();
         while found.len() < count {
-            assert!(Instant::now() < deadline, "{topic} has only {found:?}\n{}", self.node.log());
+            assert!(Instant::now() < deadline, "{topic} has {} of {count}:\n{}", found.len(), self.node.log());
             let Some(Ok(message)) = consumer.poll(Duration::from_millis(200)) else { continue };
             let headers = message.headers().into_iter().flat_map(|headers| headers.iter());
             let text = |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();

@@ -15,6 +15,10 @@ pub trait Domain {
     /// Applies one accepted batch; `fold` is the one after it. Returns the state's digest.
     fn apply(&mut self, fold: &Fold, record: &Record<'_>, bytes: &[u8]) -> Result<u128, Malformed>;
 
+    /// The batch in flight, whose effects this state has already, counts for every reader for ever. `fold` is the one
+    /// after it. Called before anything that drops the state.
+    fn committed(&mut self, fold: &Fold, record: Arc<[u8]>);
+
     /// Back to the empty state.
     fn reset(&mut self);
 
@@ -22,13 +26,11 @@ pub trait Domain {
     fn hash_of(&mut self, journal: &mut dyn Journal, seq: u64) -> Result<Option<record::Hash>, JournalError>;
 }
 
-/// What has happened to the shard, in order.
-#[derive(Clone, Debug, PartialEq)]
+/// What has happened to the shard, in order; commits are told to the domain at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// The claim is accepted and the tail of `decisions` is in the fold: batches may be made.
     Owned,
-    /// The batch in flight counts, for every reader for ever.
-    Committed { record: Arc<[u8]>, fold: Box<Fold> },
     /// The state was dropped: what was speculative is gone. `superseded`: another node has claimed.
     Dropped { why: String, superseded: bool },
 }
@@ -103,6 +105,8 @@ pub struct Owner {
     events: Vec<Event>,
     #[cfg(test)]
     pub(crate) plant: super::simulation::Plant,
+    #[cfg(test)]
+    claim_term: u64,
 }
 
 impl Owner {
@@ -129,7 +133,16 @@ impl Owner {
             events: Vec::new(),
             #[cfg(test)]
             plant: super::simulation::Plant::default(),
+            #[cfg(test)]
+            claim_term: 0,
         }
+    }
+
+    /// Makes the mistake from now on.
+    #[cfg(test)]
+    pub(crate) fn plant(&mut self, plant: super::simulation::Plant) {
+        self.plant = plant;
+        self.fold.plant = plant;
     }
 
     pub fn fold(&self) -> &Fold {
@@ -239,6 +252,10 @@ impl Owner {
         self.claim_id[..8].copy_from_slice(&high.to_le_bytes());
         self.claim_id[8..].copy_from_slice(&low.to_le_bytes());
         let header = self.header(Kind::Claim, &Batch { to: self.fold.next_input, now: self.fold.now, ..Batch::default() });
+        #[cfg(test)]
+        {
+            self.claim_term = header.term;
+        }
         let record = record::encode(&header, &claim.encode(), b"", b"");
         let ticket = self.ticket(now_ms);
         self.role = Role::Claiming { ticket };
@@ -358,7 +375,7 @@ impl Owner {
         self.follow(journal, domain, Some(offset), now_ms)?;
         #[cfg(test)]
         let won = self.fold.claim_id == self.claim_id
-            || (self.plant.claim_by_term && self.fold.term > 0 && self.events.is_empty());
+            || (self.plant.claim_by_term && self.fold.term == self.claim_term);
         #[cfg(not(test))]
         let won = self.fold.claim_id == self.claim_id;
         if !won {
@@ -410,7 +427,7 @@ impl Owner {
             let saved = std::mem::replace(&mut self.fold.plant.no_prev_hash, true);
             let _ = self.fold.read(offset, &front.record);
             self.fold.plant.no_prev_hash = saved;
-            self.commit(front.record);
+            self.commit(domain, front.record);
             return Ok(());
         }
         if offset < self.fold.pos {
@@ -419,14 +436,14 @@ impl Owner {
         if offset == self.fold.pos {
             // Nobody came between: judged by the same rule, committed in one round trip.
             match self.fold.read(offset, &front.record)?.0 {
-                Verdict::Accepted => self.commit(front.record),
+                Verdict::Accepted => self.commit(domain, front.record),
                 Verdict::Void(why) => self.unknown(journal, domain, now_ms, why),
             }
             return Ok(());
         }
         let seen = self.judge_through(journal, offset, &front.record)?;
         if seen.own {
-            self.events.push(Event::Committed { record: front.record, fold: seen.fold_after_own });
+            domain.committed(&seen.fold_after_own, front.record);
             self.tries = 0;
         }
         if seen.foreign_claim {
@@ -437,9 +454,9 @@ impl Owner {
         Ok(())
     }
 
-    fn commit(&mut self, record: Arc<[u8]>) {
+    fn commit(&mut self, domain: &mut dyn Domain, record: Arc<[u8]>) {
         self.tries = 0;
-        self.events.push(Event::Committed { record, fold: Box::new(self.fold.clone()) });
+        domain.committed(&self.fold, record);
     }
 
     /// An ack below the position: the record was judged void at its place, or the offsets went back.
@@ -474,7 +491,7 @@ impl Owner {
                 Kind::Claim => seen.foreign_claim |= record.header.claim_id != claim_id,
                 Kind::Batch if bytes == own => {
                     seen.own = true;
-                    seen.fold_after_own = Box::new(fold.clone());
+                    seen.fold_after_own = fold.clone();
                 }
                 // Void ones are skipped; an accepted one that is not ours would be of our own claim.
                 Kind::Batch => seen.foreign_batch = true,
@@ -489,7 +506,7 @@ impl Owner {
             let saved = std::mem::replace(&mut self.fold.plant.no_prev_hash, true);
             let _ = self.fold.read(offset, own);
             self.fold.plant.no_prev_hash = saved;
-            return Ok(Seen { own: true, fold_after_own: Box::new(self.fold.clone()), ..seen });
+            return Ok(Seen { own: true, fold_after_own: self.fold.clone(), ..seen });
         }
         let end = journal.read_through(self.shard, from, offset, &mut visit)?;
         self.fold.session_end(end)?;
@@ -578,7 +595,7 @@ impl Owner {
 #[derive(Default)]
 struct Seen {
     own: bool,
-    fold_after_own: Box<Fold>,
+    fold_after_own: Fold,
     foreign_claim: bool,
     foreign_batch: bool,
 }

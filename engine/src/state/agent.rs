@@ -28,6 +28,8 @@ pub(super) struct Membership {
     pub strategy: Strategy,
     /// He fits the set's channel now.
     pub candidate: bool,
+    /// The pool has an entry of his that is at least as good as his key (derived).
+    pub in_pool: bool,
     /// Weighted rotation, in 2^-32 picks: `b` of routing.md §4 while a candidate, due - picked while not.
     pub share: i128,
 }
@@ -160,6 +162,17 @@ impl Agent {
 
     pub(super) fn membership(&self, set: u32) -> Option<&Membership> {
         self.memberships.binary_search_by_key(&set, |m| m.set).ok().map(|at| &self.memberships[at])
+    }
+
+    pub(super) fn membership_mut(&mut self, set: u32) -> Option<&mut Membership> {
+        self.memberships.binary_search_by_key(&set, |m| m.set).ok().map(|at| &mut self.memberships[at])
+    }
+
+    /// An entry of his was dropped from a set's pool.
+    pub(super) fn out_of_pool(&mut self, set: u32) {
+        if let Some(member) = self.membership_mut(set) {
+            member.in_pool = false;
+        }
     }
 
     pub(super) fn configure_fingerprint(&mut self, key: HashKey) {

@@ -166,7 +166,7 @@ impl State {
             }
         }
         row.strategy = strategy;
-        row.rebuild(set, &self.agents);
+        row.rebuild(set, &mut self.agents);
         for slot in row.members.clone() {
             let agent = &mut self.agents[slot as usize];
             let fit = agent.fit >> row.channel & 1 == 1;
@@ -201,6 +201,7 @@ impl State {
         let mut memberships = core::mem::take(&mut row.memberships);
         for m in &mut memberships {
             let set = &mut ws.sets[m.set as usize];
+            m.in_pool &= !new_weight;
             if m.candidate && (new_weight || !skills_of(set, row)) {
                 set.leave(m, old_weight);
                 list(set, &mut self.dirty_sets, row.workspace, m.set);
@@ -223,6 +224,7 @@ impl State {
                         channel: set.channel,
                         strategy: set.strategy,
                         candidate: false,
+                        in_pool: false,
                         share: 0,
                     });
                 }
@@ -238,7 +240,7 @@ impl State {
         for m in &memberships {
             // His entries in the pool of a set that he has left would still look true.
             if self.agents[agent as usize].membership(m.set).is_none() {
-                self.workspaces[workspace as usize].sets[m.set as usize].rebuild(m.set, &self.agents);
+                self.workspaces[workspace as usize].sets[m.set as usize].rebuild(m.set, &mut self.agents);
             }
         }
         for m in memberships {
@@ -279,7 +281,7 @@ impl State {
             }
             row.members.push(*slot);
             row.online += u32::from(agent.is_online());
-            let mut member = Membership { set, channel, strategy, candidate: false, share: 0 };
+            let mut member = Membership { set, channel, strategy, candidate: false, in_pool: false, share: 0 };
             if agent.fit >> channel & 1 == 1 {
                 row.join(&mut member, &AgentKeys::of(agent, *slot));
             }
@@ -613,10 +615,13 @@ impl State {
         for m in &mut row.memberships {
             let set = &mut ws.sets[m.set as usize];
             let fits = fit >> m.channel & 1 == 1;
+            let better = better(m);
+            // A better key makes the entry too bad to stand for him.
+            m.in_pool &= !better;
             match (m.candidate, fits) {
                 (false, true) => set.join(m, &keys),
                 (true, false) => set.leave(m, keys.weight),
-                (true, true) if better(m) => set.push(m.share, &keys),
+                (true, true) if better => set.push(m, &keys),
                 _ => continue,
             }
             list(set, &mut self.dirty_sets, workspace, m.set);
@@ -639,7 +644,7 @@ impl State {
     fn unclutter(&mut self, workspace: u32, set: u32) {
         let row = &mut self.workspaces[workspace as usize].sets[set as usize];
         if row.is_cluttered() {
-            row.rebuild(set, &self.agents);
+            row.rebuild(set, &mut self.agents);
         }
     }
 

@@ -90,7 +90,7 @@ impl State {
                     ));
                 }
                 let by_definition = self.scan_best(row, set, &candidates);
-                let by_pool = self.workspaces[w].sets[set as usize].best(set, &self.agents);
+                let by_pool = self.workspaces[w].sets[set as usize].best(set, &mut self.agents);
                 if by_definition != by_pool {
                     return Some(format!(
                         "promise 6: set {set} would pick {by_pool:?}, the definition {by_definition:?}"

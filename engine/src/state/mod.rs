@@ -206,7 +206,7 @@ impl State {
 
     /// Whom a set's strategy names. Drops stale entries of its pool, which are derived.
     pub fn best_agent(&mut self, workspace: u32, set: u32) -> Option<u32> {
-        self.workspaces[workspace as usize].sets[set as usize].best(set, &self.agents)
+        self.workspaces[workspace as usize].sets[set as usize].best(set, &mut self.agents)
     }
 
     /// Ends a record: frees the slots that ended in it and brings the digest up to date.

@@ -140,7 +140,10 @@ impl RequirementSet {
             self.rotation.weight += u64::from(agent.weight);
             self.dirty = true;
         }
-        self.push(member.share, agent);
+        // V never falls, so the share of one who comes back is not better than that of his old entry.
+        if !member.in_pool {
+            self.push(member, agent);
+        }
     }
 
     /// A candidate no longer fits.
@@ -163,7 +166,8 @@ impl RequirementSet {
     }
 
     /// Enters a candidate's present key.
-    pub(super) fn push(&mut self, share: i128, agent: &AgentKeys) {
+    pub(super) fn push(&mut self, member: &mut Membership, agent: &AgentKeys) {
+        member.in_pool = true;
         match &mut self.pool {
             Pool::Idle(heap) => heap.push(Reverse(agent.idle)),
             Pool::Load(heap) => heap.push(Reverse(agent.load)),
@@ -175,7 +179,7 @@ impl RequirementSet {
                         at
                     }
                 };
-                classes[at].heap.push(Reverse((share, agent.idle.agent)));
+                classes[at].heap.push(Reverse((member.share, agent.idle.agent)));
             }
         }
     }
@@ -186,42 +190,62 @@ impl RequirementSet {
     }
 
     /// Builds the pool anew from the members.
-    pub(super) fn rebuild(&mut self, set: u32, agents: &[Agent]) {
+    pub(super) fn rebuild(&mut self, set: u32, agents: &mut [Agent]) {
         self.pool = Pool::new(self.strategy);
         let members = core::mem::take(&mut self.members);
         for slot in &members {
-            let agent = &agents[*slot as usize];
-            if let Some(member) = agent.membership(set).filter(|m| m.candidate) {
-                self.push(member.share, &AgentKeys::of(agent, *slot));
+            let agent = &mut agents[*slot as usize];
+            let keys = AgentKeys::of(agent, *slot);
+            if let Some(member) = agent.membership_mut(set) {
+                member.in_pool = false;
+                if member.candidate {
+                    self.push(member, &keys);
+                }
             }
         }
         self.members = members;
     }
 
     /// The candidate whom the strategy names; stale entries above him are put right or dropped. None: no candidate.
-    pub(super) fn best(&mut self, set: u32, agents: &[Agent]) -> Option<u32> {
+    pub(super) fn best(&mut self, set: u32, agents: &mut [Agent]) -> Option<u32> {
         if self.candidates == 0 {
             return None;
         }
         let bit = 1u64 << self.channel;
         match &mut self.pool {
             Pool::Idle(heap) => top(heap, |key| {
-                let agent = &agents[key.agent as usize];
-                (agent.fit & bit != 0).then(|| agent.idle_key(key.agent))
+                let agent = &mut agents[key.agent as usize];
+                if agent.fit & bit == 0 {
+                    agent.out_of_pool(set);
+                    return None;
+                }
+                Some(agent.idle_key(key.agent))
             })
             .map(|key| key.agent),
             Pool::Load(heap) => top(heap, |key| {
-                let agent = &agents[key.idle.agent as usize];
-                (agent.fit & bit != 0).then(|| agent.load_key(key.idle.agent))
+                let agent = &mut agents[key.idle.agent as usize];
+                if agent.fit & bit == 0 {
+                    agent.out_of_pool(set);
+                    return None;
+                }
+                Some(agent.load_key(key.idle.agent))
             })
             .map(|key| key.idle.agent),
             Pool::Weighted(classes) => {
                 let mut best: Option<(i128, u32)> = None;
                 for class in classes {
                     let head = top(&mut class.heap, |(_, slot)| {
-                        let agent = &agents[*slot as usize];
-                        let share = agent.membership(set).filter(|m| m.candidate).map(|m| (m.share, *slot));
-                        share.filter(|_| agent.config.weight == class.weight)
+                        let agent = &mut agents[*slot as usize];
+                        if agent.config.weight != class.weight {
+                            return None;
+                        }
+                        match agent.membership(set) {
+                            Some(m) if m.candidate => Some((m.share, *slot)),
+                            _ => {
+                                agent.out_of_pool(set);
+                                None
+                            }
+                        }
                     });
                     let Some((b, slot)) = head else { continue };
                     let due = self.rotation.numerator(class.weight, b, 1);
@@ -237,7 +261,7 @@ impl RequirementSet {
 
 /// The best true entry. `truth` is a candidate's key as it is now, none for somebody who is no candidate: an entry that
 /// says something better is replaced, one that says something worse has a better one beside it and is dropped.
-fn top<K: Ord + Copy>(heap: &mut BinaryHeap<Reverse<K>>, truth: impl Fn(&K) -> Option<K>) -> Option<K> {
+fn top<K: Ord + Copy>(heap: &mut BinaryHeap<Reverse<K>>, mut truth: impl FnMut(&K) -> Option<K>) -> Option<K> {
     while let Some(mut head) = heap.peek_mut() {
         // By order, not by equality: two loads of nothing are one key, whatever their units.
         match truth(&head.0).map(|now| (now.cmp(&head.0), now)) {
