@@ -28,7 +28,8 @@ import time
 import urllib.parse
 
 WORKERS = 8
-WORKSPACES = [f"kill-{name}" for name in ("amber", "birch", "cedar", "dune", "ember", "fjord")]
+# Named so that each of the four shards has one or two.
+WORKSPACES = [f"kill-{name}" for name in ("amber", "birch", "dune", "ember", "grove", "lake")]
 AGENTS_PER_WORKSPACE = 10
 STRATEGIES = ("longest_idle", "least_loaded", "weighted_round_robin")
 OPEN_PER_WORKER_MAX = 250
@@ -182,7 +183,7 @@ class Worker(threading.Thread):
         self.server, self.log, self.stop = server, log, stop
         self.source = f"drive/{number}"
         self.serial = 0
-        self.open = []  # (workspace, conversation), of those it started
+        self.open = []  # (workspace, conversation, channel), of those it started
         self.again = []  # unanswered events
         self.answered = collections.deque(maxlen=200)
         self.connection = None
@@ -270,33 +271,33 @@ class Worker(threading.Thread):
         elif dice < 0.50:
             return self.presence(workspace)
         elif dice < 0.56 and self.open:
-            workspace, conversation = self.random.choice(self.open)
+            workspace, conversation, _ = self.random.choice(self.open)
             kind, data = self.taking(conversation)
-        elif dice < 0.64 and self.open:
-            workspace, conversation = self.pop()
-            kind, data = "contact.ended", {"conversation": conversation, "by": "customer"}
         elif self.open:
-            workspace, conversation = self.pop()
-            kind, data = "conversation.resolve", {"conversation": conversation, "actor": {"kind": "system", "id": "drive"}}
+            workspace, kind, data = self.ending()
         else:
             kind, data = self.contact(workspace)
         return cloud_event(workspace, self.source, f"{self.serial}", kind, data)
 
-    def pop(self):
-        return self.open.pop(self.random.randrange(len(self.open)))
+    def ending(self):
+        """The customer hangs up, or the work is done."""
+        workspace, conversation, channel = self.open.pop(self.random.randrange(len(self.open)))
+        if CHANNELS[channel]["live"] and self.random.random() < 0.3:
+            return workspace, "contact.ended", {"conversation": conversation, "by": "customer"}
+        return workspace, "conversation.resolve", {"conversation": conversation, "actor": {"kind": "system", "id": "drive"}}
 
     def contact(self, workspace):
         channel = self.random.choice(list(CHANNELS))
         conversation = f"c-{self.number}-{self.serial}"
         customer = {"id": f"cu-{self.number}-{self.serial}", "tier": self.random.choice(("vip", "regular"))}
-        self.open.append((workspace, conversation))
+        self.open.append((workspace, conversation, channel))
         data = {"conversation": conversation, "customer": customer, "channel": channel, "entry": "line"}
         if CHANNELS[channel]["live"]:
             return "contact.started", data
         return "message.received", data | {"message": {"id": f"m-{self.serial}", "kind": "text"}}
 
     def later_message(self):
-        workspace, conversation = self.random.choice(self.open)
+        workspace, conversation, _ = self.random.choice(self.open)
         data = {"conversation": conversation, "channel": "whatsapp", "message": {"id": f"m-{self.serial}", "kind": "text"}}
         return workspace, self.random.choice(("message.received", "message.sent")), data
 
@@ -409,12 +410,15 @@ def configure(server, log):
             "version": 1,
             "channel": CHANNELS,
             "tier": {"vip": {"head_start_s": 90}, "regular": {"head_start_s": 0}},
-            "queue": [{"name": "all", "strategy": STRATEGIES[number % len(STRATEGIES)]}, {"name": "vip", "strategy": "longest_idle"}],
+            "queue": [{"name": "all", "strategy": STRATEGIES[number % len(STRATEGIES)]}, {"name": "vip", "skills": {"gold": 1}}],
             "rule": [{"when": {"tier": "vip"}, "queue": "vip"}, {"queue": "all"}],
         }
         events.append(cloud_event(workspace, "setup", "policy", "workspace.configure", policy))
-        for agent in map(agent_name, range(AGENTS_PER_WORKSPACE)):
-            events.append(cloud_event(workspace, "setup", f"configure-{agent}", "agent.configure", {"agent": agent, "units": 6, "weight": 1}))
+        for number in range(AGENTS_PER_WORKSPACE):
+            # Few can serve the queue of the skilled, so that others find somebody waiting whom they can claim.
+            agent, skills = agent_name(number), {"gold": 5} if number < 3 else {}
+            config = {"agent": agent, "units": 6, "weight": number + 1, "skills": skills}
+            events.append(cloud_event(workspace, "setup", f"configure-{agent}", "agent.configure", config))
             events.append(cloud_event(workspace, f"presence/{agent}", "first", "agent.presence", {"agent": agent, "status": "online"}))
     return send_settled(server, log, events)
 

@@ -340,7 +340,8 @@ struct Node {
     paused_until: u64,
     halted: Option<Halt>,
     plant: Plant,
-    lives: u64,
+    /// Of this life: acks of older writers go to a process that is no more.
+    first_writer: u64,
 }
 
 impl Node {
@@ -353,7 +354,7 @@ impl Node {
             paused_until: 0,
             halted: None,
             plant,
-            lives: 0,
+            first_writer: 0,
         };
         node.restart();
         node
@@ -361,7 +362,7 @@ impl Node {
 
     /// kill -9 and a new process: requests that are on their way still arrive.
     fn restart(&mut self) {
-        self.lives += 1;
+        self.first_writer = self.journal.world().writers + 1;
         let seed = self.journal.world().draw(u64::MAX);
         self.owner = Owner::new(0, "node", Genesis::default(), TIMING, seed);
         self.owner.plant(self.plant);
@@ -402,7 +403,8 @@ impl Node {
         loop {
             let acked = {
                 let mut world = self.journal.world();
-                let node = self.journal.node;
+                let (node, first) = (self.journal.node, self.first_writer);
+                world.answers.retain(|answer| answer.node != node || answer.writer >= first);
                 // In order per writer: the first of a writer holds back those behind it.
                 let position = world.answers.iter().position(|answer| {
                     answer.node == node

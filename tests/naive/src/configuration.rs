@@ -26,7 +26,7 @@ impl Step<'_> {
         for queue in &policy.queues {
             self.workspace.strategies.insert(queue.name.to_string(), queue.strategy);
         }
-        self.workspace.reevaluate_from = (!self.workspace.waiting.is_empty()).then_some(0);
+        self.workspace.reevaluate_from = (!self.workspace.conversations.is_empty()).then_some(0);
         let agents: Vec<String> = self.workspace.agents.iter().map(|agent| agent.id.clone()).collect();
         for agent in agents {
             self.agent_moved(&agent);

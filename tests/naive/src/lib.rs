@@ -93,11 +93,16 @@ impl Naive {
     pub fn tick(&mut self, now: u64) -> Vec<Told> {
         let Some(name) = self.unfinished.first().cloned() else { return Vec::new() };
         let Some(workspace) = self.workspaces.get_mut(&name) else { return Vec::new() };
-        self.now = now.max(self.now);
-        let mut step = Step::new(workspace, None, self.now, &mut self.links, self.key, &mut self.next_creation);
+        let now = now.max(self.now);
+        let looks_again = workspace.reevaluate_from.is_some();
+        let mut step = Step::new(workspace, None, now, &mut self.links, self.key, &mut self.next_creation);
         step.reevaluate_slice();
         step.dispatch();
         let told = std::mem::take(&mut step.told);
+        // A tick that finds nothing to do leaves no trace.
+        if looks_again || !told.is_empty() {
+            self.now = now;
+        }
         if !workspace.is_unfinished() {
             self.unfinished.remove(0);
         }
