@@ -111,8 +111,6 @@ pub struct Call {
     queued_at: u64,
     /// Engine time at which its present work ends.
     work_ends: u64,
-    /// The customer's leaving is under way: where it crosses an assignment the engine's order counts.
-    pub leaving: bool,
     /// Number of its assignment; an end of work that belongs to an earlier one is void.
     turn: u32,
 }
@@ -352,11 +350,9 @@ impl<'w> Player<'w> {
 
     fn take_planned(&mut self) -> Act {
         let Reverse(due) = self.due.pop().expect("looked at before");
-        let call = &mut self.calls[due.call as usize];
         let deed = if due.class == CLASS_END {
-            Deed::Resolve { call: due.call, agent: call.holder }
+            Deed::Resolve { call: due.call, agent: self.calls[due.call as usize].holder }
         } else {
-            call.leaving = true;
             Deed::Leave { call: due.call }
         };
         Act { at: due.at, deed }

@@ -110,10 +110,8 @@ pub fn run(args: ReplayArgs) -> Result<()> {
     let (target, api) = target(&args)?;
     let (name, policy) = workspace(&args)?;
     let workload = Workload::open(&args.workload, &args.selection)?;
-    let clock = Clock::ask(&api, &name)?;
+    let mut clock = Clock::ask(&api, &name)?;
     let run = run_id();
-    let axis = clock.axis(&workload, args.speed);
-    let player = Player::new(&workload, axis, &format!("{run}/"), &|channel| is_live(&policy, channel));
     let events = Events::new(&run, &name);
     let agent = first_agent(&workload).context("the workload has no agent")?;
     let first = events.first(agent, clock.engine_at(Instant::now()));
@@ -121,50 +119,55 @@ pub fn run(args: ReplayArgs) -> Result<()> {
         Target::Http => (http::connect(&api, &first.json)?, None),
         Target::Kafka { bootstrap } => (kafka::connect(&args, &bootstrap, &name)?, Some(first)),
     };
+    // Connecting may have taken seconds, which a running clock has gone on for.
+    if !clock.standing {
+        clock.read()?;
+    }
+    let axis = clock.axis(&workload, args.speed);
+    let player = Player::new(&workload, axis, &format!("{run}/"), &|channel| is_live(&policy, channel));
     if !args.json {
-        eprintln!(
-            "run {run}: {} lines to the workspace {name} at {}, speed {}",
-            workload.lines.len(),
-            args.to,
-            args.speed
-        );
+        let lines = workload.lines.len();
+        eprintln!("run {run}: {lines} lines to the workspace {name} at {}, speed {}", args.to, args.speed);
     }
     let interrupt = interrupted()?;
     let begun = Instant::now();
     let mut session = Session::new(player, clock, args.speed, events, link);
     session.play(first, &interrupt)?;
-    let wall_s = begun.elapsed().as_secs_f64();
-    let cut_off = session.interrupted;
+    conclude(session, &args, &run, begun.elapsed().as_secs_f64())
+}
+
+/// Figures first, then the closing, then the report, then whether all of it is to be trusted.
+fn conclude(mut session: Session<'_>, args: &ReplayArgs, run: &str, wall_s: f64) -> Result<()> {
+    let (cut_off, scale) = (session.interrupted, session.clock.scale);
     session.player.settle(cut_off);
     let mut figures = Figures::of(&session.player, None, wall_s);
-    let meaningful = session.clock.scale == args.speed;
+    let meaningful = scale == args.speed;
     if !meaningful {
         figures.hide_waits();
     }
     if let Some(path) = &args.calls {
         figures::write_calls(path, &session.player, meaningful)?;
     }
-    let rate = Rate {
-        asked_per_s: session.sent as f64 / session.planned_s().max(wall_s.min(0.001)),
-        reached_per_s: session.sent as f64 / wall_s.max(0.001),
-    };
+    let per_s = |seconds: f64| session.sent as f64 / seconds.max(0.001);
+    let rate = Rate { asked_per_s: per_s(session.planned_s()), reached_per_s: per_s(wall_s) };
     let undecided = session.pending.len() as u64;
-    let scale = session.clock.scale;
-    let ended = session.close()?;
-    let missed_decisions = ended.missed;
+    let ended = session.close();
     let report = Report {
         figures: &figures,
-        run: &run,
+        run,
         speed: args.speed,
         scale,
         latency: &ended.latencies,
         rate,
         undecided,
-        missed_decisions,
+        missed_decisions: ended.missed,
     };
     print(&report, args.json)?;
+    if let Some(fault) = ended.fault {
+        bail!(fault);
+    }
     ensure!(undecided == 0 || cut_off, "{undecided} events of this run have no decision");
-    ensure!(missed_decisions == 0, "the stream of decisions left {missed_decisions} out: its `prev` does not fit");
+    ensure!(ended.missed == 0, "the stream of decisions left {} out: its `prev` does not fit", ended.missed);
     Ok(())
 }
 

@@ -333,17 +333,22 @@ class Appender(threading.Thread):
     def run(self):
         while not self.stop.wait(0.5):
             workspace = self.random.choice(WORKSPACES)
-            events = [self.draw(workspace) for _ in range(10)]
+            started = [self.message(workspace) for _ in range(5)]
+            events = started + [self.resolve(event) for event in started]
             garbage = [f'{{"no event": {self.serial}']
             self.log.write(t="append", events=events)
             if self.append(workspace, [json.dumps(event) for event in events] + garbage):
                 self.log.write(t="appended", events=events, garbage=garbage)
 
-    def draw(self, workspace):
+    def message(self, workspace):
         self.serial += 1
         data = {"conversation": f"k-{self.serial}", "customer": {"id": f"ck-{self.serial}"}, "channel": "email", "entry": "line"}
         data["message"] = {"id": f"k-{self.serial}", "kind": "text"}
         return cloud_event(workspace, "append", str(self.serial), "message.received", data)
+
+    def resolve(self, message):
+        data = {"conversation": message["data"]["conversation"], "actor": {"kind": "system", "id": "drive"}}
+        return cloud_event(message["workspace"], "append", f"{message['id']}-resolve", "conversation.resolve", data)
 
     def append(self, key, lines):
         command = ["kcat", "-P", "-b", self.options.bootstrap, "-t", topics(self.options)["events"], "-k", key, "-X", "acks=all"]

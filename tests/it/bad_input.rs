@@ -136,7 +136,10 @@ fn what_is_not_allowed_is_answered_with_its_code() {
     let presence = json!({"agent": "nobody", "status": "online"});
     assert_eq!(outcome("4", "agent.presence", presence), is("ignored", "unknown_agent"));
     assert_eq!(outcome("5", "contact.ended", json!({"conversation": "none"})), is("ignored", "unknown_conversation"));
-    assert_eq!(outcome("6", "conversation.resolve", json!({"conversation": "none"})), is("rejected", "unknown_conversation"));
+    assert_eq!(
+        outcome("6", "conversation.resolve", json!({"conversation": "none"})),
+        is("rejected", "unknown_conversation")
+    );
     let stale = json!({"conversation": "c1", "expected_epoch": 99});
     assert_eq!(outcome("7", "conversation.resolve", stale), is("rejected", "stale_epoch"));
     let unknown_channel = json!({"channel": "pigeon", "customer": {"id": "cu-2"}});
@@ -198,7 +201,8 @@ fn a_batch_is_answered_event_by_event_in_order() {
     let lines: String = events.iter().map(|event| format!("{event}\n")).collect();
     let lines = node.post("application/x-ndjson", lines.as_bytes());
     assert_eq!(lines.status, 200, "{lines:?}");
-    let answers: Vec<Value> = lines.text.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
+    let answers: Vec<Value> =
+        lines.text.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
     assert_answers(&answers, true);
 }
 

@@ -2,10 +2,13 @@
 //!
 //! Stories are scripts (`histories/script.rs`): what happens, and after `=` what must be told. Picking is in `routing.rs`.
 
-use crate::histories::events::{entry, plain_policy, queue, rule, set_channel, tier};
-use crate::histories::script::{Desk, check};
-use engine::Limits;
+use crate::histories::events::{Sender, agent_config, entry, plain_policy, queue, rule, set_channel, tier};
+use crate::histories::pair::Pair;
+use crate::histories::script::{Desk, START_MS, check};
+use engine::decision::{Reason, read_section};
+use engine::input::{EventType, Input};
 use engine::policy::{Channel, Policy, Strategy, Subject};
+use engine::{Engine, Limits, Output};
 
 fn policy() -> Policy {
     plain_policy(Strategy::LongestIdle)
@@ -13,7 +16,9 @@ fn policy() -> Policy {
 
 #[test]
 fn a_call_is_opened_queued_assigned_and_resolved() {
-    check(policy(), "
+    check(
+        policy(),
+        "
         0 agent anna
         = agent.changed configured anna offline 0/1
         0 online anna
@@ -26,21 +31,27 @@ fn a_call_is_opened_queued_assigned_and_resolved() {
         = conversation.resolved resolved c1 was=anna epoch=1
         10 resolve c1 by=anna
         = command.rejected unknown_conversation
-    ");
+    ",
+    );
 }
 
 #[test]
 fn a_contact_without_a_name_is_named_after_its_event() {
-    check(policy(), "
+    check(
+        policy(),
+        "
         0 voice -
         = conversation.opened new src/e2 epoch=0
         = conversation.queued new src/e2 epoch=0 queue=main by=default
-    ");
+    ",
+    );
 }
 
 #[test]
 fn two_messages_of_one_customer_are_one_conversation() {
-    check(policy(), "
+    check(
+        policy(),
+        "
         0 message - on=whatsapp customer=cu
         = conversation.opened new src/e2 epoch=0
         = conversation.queued new src/e2 epoch=0 queue=main by=default
@@ -55,12 +66,15 @@ fn two_messages_of_one_customer_are_one_conversation() {
         = conversation.assigned auto src/e2 anna epoch=1
         3 message - on=whatsapp customer=cu
         = message.routed src/e2 anna epoch=1
-    ");
+    ",
+    );
 }
 
 #[test]
 fn a_thread_joins_customers_and_a_name_does_not() {
-    check(policy(), "
+    check(
+        policy(),
+        "
         0 message - on=email thread=t customer=one
         = conversation.opened new src/e2 epoch=0
         = conversation.queued new src/e2 epoch=0 queue=main by=default
@@ -73,12 +87,15 @@ fn a_thread_joins_customers_and_a_name_does_not() {
         = conversation.queued new src/e5 epoch=0 queue=main by=default
         4 message src/e2 on=email
         = event.recorded waiting
-    ");
+    ",
+    );
 }
 
 #[test]
 fn reactions_open_and_reopen_nothing() {
-    check(policy(), "
+    check(
+        policy(),
+        "
         0 message m on=email customer=cu opens=no
         = event.recorded ignored(opens_nothing)
         1 message m on=email customer=cu
@@ -92,12 +109,15 @@ fn reactions_open_and_reopen_nothing() {
         = event.recorded recorded
         6 sent n
         = event.recorded ignored(unknown_conversation)
-    ");
+    ",
+    );
 }
 
 #[test]
 fn contacts_start_and_end_on_live_channels_only() {
-    check(policy(), "
+    check(
+        policy(),
+        "
         0 started c1 on=email
         = event.recorded ignored(not_live)
         0 started c1 on=telepathy
@@ -115,12 +135,15 @@ fn contacts_start_and_end_on_live_channels_only() {
         5 message c3 on=chat
         = conversation.opened new c3 epoch=0
         = conversation.queued new c3 epoch=0 queue=main by=default
-    ");
+    ",
+    );
 }
 
 #[test]
 fn leaving_the_line_is_an_abandon_or_a_short_one_or_a_close() {
-    check(policy(), "
+    check(
+        policy(),
+        "
         0 voice c1
         5 ended c1
         = conversation.abandoned short_abandoned c1 epoch=0
@@ -133,12 +156,15 @@ fn leaving_the_line_is_an_abandon_or_a_short_one_or_a_close() {
         30 voice c4 at=20
         31 ended c4
         = conversation.abandoned abandoned c4 epoch=0
-    ");
+    ",
+    );
 }
 
 #[test]
 fn a_contact_that_ends_in_hands_is_resolved() {
-    check(policy(), "
+    check(
+        policy(),
+        "
         0 agent anna
         0 online anna
         1 voice c1
@@ -148,14 +174,17 @@ fn a_contact_that_ends_in_hands_is_resolved() {
         = conversation.opened new c1 epoch=1
         = conversation.queued new c1 epoch=1 queue=main by=default
         = conversation.assigned auto c1 anna epoch=2
-    ");
+    ",
+    );
 }
 
 #[test]
 fn a_message_inside_the_reopen_window_reopens_and_after_it_opens_anew() {
     let mut policy = policy();
     policy.reopen_window_ms = 60_000;
-    check(policy, "
+    check(
+        policy,
+        "
         0 agent anna
         0 online anna
         0 message m on=email customer=cu
@@ -176,14 +205,17 @@ fn a_message_inside_the_reopen_window_reopens_and_after_it_opens_anew() {
         = conversation.opened new m epoch=3
         = conversation.queued new m epoch=3 queue=main by=default
         = conversation.assigned auto m anna epoch=4
-    ");
+    ",
+    );
 }
 
 #[test]
 fn passed_windows_are_closed_two_a_step_the_first_resolved_first() {
     let mut policy = policy();
     policy.reopen_window_ms = 60_000;
-    check(policy, "
+    check(
+        policy,
+        "
         0 message m1 on=email
         0 message m2 on=email
         0 message m3 on=email
@@ -202,12 +234,15 @@ fn passed_windows_are_closed_two_a_step_the_first_resolved_first() {
         = conversation.closed reopen_window_passed m4 epoch=0 (tick)
         = conversation.closed reopen_window_passed m2 epoch=0 (tick)
         = event.recorded ignored(opens_nothing)
-    ");
+    ",
+    );
 }
 
 #[test]
 fn every_refusal_of_a_claim_has_its_code() {
-    check(policy(), "
+    check(
+        policy(),
+        "
         0 agent anna
         0 agent bert
         0 message m1 on=email
@@ -238,14 +273,17 @@ fn every_refusal_of_a_claim_has_its_code() {
         = conversation.assigned auto m3 anna epoch=1
         6 claim m1 bert
         = command.rejected not_open
-    ");
+    ",
+    );
 }
 
 #[test]
 fn a_claim_needs_no_skills() {
     let mut policy = policy();
     policy.queues = vec![queue("main", Strategy::LongestIdle, &[("law", 5)])];
-    check(policy, "
+    check(
+        policy,
+        "
         0 agent anna skills=law:4
         0 online anna
         1 message m on=email
@@ -253,12 +291,15 @@ fn a_claim_needs_no_skills() {
         = conversation.queued new m epoch=0 queue=main by=default
         2 claim m anna epoch=0
         = conversation.assigned claim m anna epoch=1
-    ");
+    ",
+    );
 }
 
 #[test]
 fn every_refusal_of_an_assignment_has_its_code() {
-    check(policy(), "
+    check(
+        policy(),
+        "
         0 agent anna
         0 agent bert
         0 message m1 on=email
@@ -281,12 +322,15 @@ fn every_refusal_of_an_assignment_has_its_code() {
         3 online anna
         4 assign c1 anna reason=rush
         = command.rejected already_owner
-    ");
+    ",
+    );
 }
 
 #[test]
 fn a_supervisor_moves_work_and_may_pass_a_limit() {
-    check(policy(), "
+    check(
+        policy(),
+        "
         0 agent anna
         0 agent bert
         0 online anna
@@ -303,12 +347,15 @@ fn a_supervisor_moves_work_and_may_pass_a_limit() {
         6 resolve m2
         = conversation.resolved resolved m2 was=anna epoch=1
         = conversation.assigned auto m3 anna epoch=1
-    ");
+    ",
+    );
 }
 
 #[test]
 fn every_refusal_of_a_resolve_has_its_code() {
-    check(policy(), "
+    check(
+        policy(),
+        "
         0 agent anna
         0 agent bert
         0 online anna
@@ -323,12 +370,15 @@ fn every_refusal_of_a_resolve_has_its_code() {
         = conversation.resolved resolved m1 was=anna epoch=1
         2 resolve m1
         = command.rejected not_open
-    ");
+    ",
+    );
 }
 
 #[test]
 fn the_best_source_counts_and_the_agents_choice_caps_it() {
-    check(policy(), "
+    check(
+        policy(),
+        "
         0 agent anna
         0 online anna from=desk
         = agent.changed presence anna available 0/1
@@ -346,12 +396,15 @@ fn the_best_source_counts_and_the_agents_choice_caps_it() {
         = agent.changed presence anna offline 0/1
         7 online nobody
         = event.recorded ignored(unknown_agent)
-    ");
+    ",
+    );
 }
 
 #[test]
 fn an_older_sequence_of_the_same_session_is_ignored() {
-    check(policy(), "
+    check(
+        policy(),
+        "
         0 agent anna
         0 online anna session=s sequence=5
         1 away anna session=s sequence=5
@@ -364,7 +417,8 @@ fn an_older_sequence_of_the_same_session_is_ignored() {
         = agent.changed presence anna available 0/1
         4 away anna session=t sequence=1
         = agent.changed presence anna away 0/1
-    ");
+    ",
+    );
 }
 
 #[test]
@@ -373,7 +427,10 @@ fn the_seventeenth_source_takes_the_place_of_an_offline_one() {
     for source in 0..16 {
         script += &format!("{source} online anna from=s{source} by=device\n");
     }
-    check(policy(), &(script + "
+    check(
+        policy(),
+        &(script
+            + "
         20 away anna from=s16 by=device
         = event.recorded ignored(too_many_sources)
         21 offline anna from=s3 by=device
@@ -382,12 +439,15 @@ fn the_seventeenth_source_takes_the_place_of_an_offline_one() {
         = event.recorded recorded
         23 online anna from=s3 by=device
         = event.recorded ignored(too_many_sources)
-    "));
+    "),
+    );
 }
 
 #[test]
 fn going_offline_keeps_open_work_and_gets_no_new() {
-    check(policy(), "
+    check(
+        policy(),
+        "
         0 agent anna units=2
         0 online anna
         1 message m1 on=email
@@ -403,12 +463,15 @@ fn going_offline_keeps_open_work_and_gets_no_new() {
         6 online anna
         = agent.changed presence anna available 0/2
         = conversation.assigned auto m2 anna epoch=1
-    ");
+    ",
+    );
 }
 
 #[test]
 fn the_same_event_again_changes_nothing() {
-    check(policy(), "
+    check(
+        policy(),
+        "
         0 agent anna
         0 online anna
         1 voice c1
@@ -421,7 +484,8 @@ fn the_same_event_again_changes_nothing() {
         5 claim c1 anna
         6 repeat
         = event.recorded duplicate(rejected)
-    ");
+    ",
+    );
 }
 
 #[test]
@@ -450,7 +514,9 @@ fn the_memory_of_events_has_two_limits() {
 
 #[test]
 fn what_is_not_built_is_never_silently_taken() {
-    check(policy(), "
+    check(
+        policy(),
+        "
         0 unsupported message.status
         = event.recorded ignored(unsupported)
         0 unsupported conversation.transfer
@@ -461,7 +527,8 @@ fn what_is_not_built_is_never_silently_taken() {
         = command.rejected unsupported
         0 invalid
         = command.rejected invalid_policy
-    ");
+    ",
+    );
 }
 
 #[test]
@@ -476,7 +543,9 @@ fn rules_come_before_the_entry_and_the_entry_before_the_default() {
         rule(&[(Subject::Attribute, "topic", "bill")], "bills"),
         rule(&[(Subject::Channel, "", "email")], "mail"),
     ];
-    check(policy, "
+    check(
+        policy,
+        "
         0 voice c1 language=de
         = conversation.opened new c1 epoch=0
         = conversation.queued new c1 epoch=0 queue=main by=default
@@ -492,7 +561,8 @@ fn rules_come_before_the_entry_and_the_entry_before_the_default() {
         0 message m5 on=email entry=other
         = conversation.opened new m5 epoch=0
         = conversation.queued new m5 epoch=0 queue=mail by=rule[3]
-    ");
+    ",
+    );
 }
 
 #[test]
@@ -533,20 +603,20 @@ fn what_waits_is_looked_at_again_under_a_new_policy() {
     assert_eq!(told, expected);
     desk.play("11 agent anna units=9");
     let told = desk.play("11 online anna");
-    assert_eq!(told[1..], [
-        "conversation.assigned auto c2 anna epoch=1",
-    ]);
+    assert_eq!(told[1..], ["conversation.assigned auto c2 anna epoch=1",]);
     desk.play("12 agent anna units=9 skills=tax:2");
     assert_eq!(desk.play("12 resolve c2")[1..], ["conversation.assigned auto c1 anna epoch=1"]);
-    assert_eq!(desk.play("13 resolve c1")[1..], [
-        "conversation.assigned auto m3 anna epoch=1",
-        "conversation.assigned auto m4 anna epoch=1",
-    ]);
+    assert_eq!(
+        desk.play("13 resolve c1")[1..],
+        ["conversation.assigned auto m3 anna epoch=1", "conversation.assigned auto m4 anna epoch=1",]
+    );
 }
 
 #[test]
 fn lowered_capacity_is_said_and_takes_nothing_away() {
-    check(policy(), "
+    check(
+        policy(),
+        "
         0 agent anna units=2
         0 online anna
         0 message m1 on=email
@@ -562,12 +632,15 @@ fn lowered_capacity_is_said_and_takes_nothing_away() {
         4 resolve m2
         = conversation.resolved resolved m2 was=anna epoch=1
         = conversation.assigned auto m3 anna epoch=1
-    ");
+    ",
+    );
 }
 
 #[test]
 fn live_work_comes_in_on_async_and_nothing_on_live() {
-    check(policy(), "
+    check(
+        policy(),
+        "
         0 agent anna units=5
         0 online anna
         1 message m1 on=email
@@ -594,12 +667,15 @@ fn live_work_comes_in_on_async_and_nothing_on_live() {
         = conversation.resolved contact_ended c2 was=anna epoch=1
         = conversation.assigned auto m2 anna epoch=1
         = conversation.assigned auto v1 anna epoch=1
-    ");
+    ",
+    );
 }
 
 #[test]
 fn while_an_exclusive_one_is_held_nothing_is_added() {
-    check(policy(), "
+    check(
+        policy(),
+        "
         0 agent anna units=5
         0 online anna
         1 message m1 on=email
@@ -616,7 +692,8 @@ fn while_an_exclusive_one_is_held_nothing_is_added() {
         7 ended v1
         = conversation.resolved contact_ended v1 was=anna epoch=1
         = conversation.assigned auto v2 anna epoch=1
-    ");
+    ",
+    );
 }
 
 #[test]
@@ -637,7 +714,9 @@ fn a_hold_keeps_the_units_it_was_made_with() {
 
 #[test]
 fn a_conversation_begins_where_its_name_last_ended_for_thirty_days() {
-    check(policy(), "
+    check(
+        policy(),
+        "
         0 agent anna
         0 online anna
         0 voice c1
@@ -653,7 +732,8 @@ fn a_conversation_begins_where_its_name_last_ended_for_thirty_days() {
         = conversation.opened new c2 epoch=0
         = conversation.queued new c2 epoch=0 queue=main by=default
         = conversation.assigned auto c2 anna epoch=1
-    ");
+    ",
+    );
 }
 
 #[test]
@@ -664,10 +744,69 @@ fn arrivals_are_clamped_to_the_last_day() {
         desk.play(line);
         let workspace = desk.pair.engine.workspace("acme").expect("it is configured");
         let conversation = workspace.conversation(words[2]).expect("it is open");
-        conversation.arrival as i64 - crate::histories::script::START_MS as i64
+        conversation.arrival as i64 - START_MS as i64
     };
     assert_eq!(arrival("100 voice c1 at=90"), 90_000);
     assert_eq!(arrival("100 voice c2 at=101"), 100_000);
     assert_eq!(arrival("100 voice c3 at=-100000"), 100_000 - 86_400_000);
     assert_eq!(arrival("100 voice c4"), 100_000);
+}
+
+#[test]
+fn an_event_for_a_workspace_that_comes_later_counts_when_it_is_there() {
+    let mut sender = Sender::new("acme");
+    let mut pair = Pair::new(sender.key);
+    let early = sender.started(sender.contact("voice", "", Some("cu"), None));
+    assert_eq!(pair.step(&early, START_MS), Ok(Vec::new()));
+    let refused = sender.unsupported(EventType::WorkspaceConfigure, "calendar");
+    assert_eq!(pair.step(&refused, START_MS).map(|told| told.len()), Ok(1));
+    assert_eq!(pair.step(&early, START_MS), Ok(Vec::new()), "a refused policy makes no workspace");
+    let input = sender.configure(policy(), Some(0));
+    assert_eq!(pair.step(&input, START_MS).map(|told| told.len()), Ok(1));
+    assert_eq!(pair.step(&early, START_MS).map(|told| told.len()), Ok(2));
+    assert_eq!(pair.seal(), Ok(()));
+}
+
+#[test]
+fn a_configuration_with_a_fault_is_refused_whole() {
+    let mut desk = Desk::new(policy());
+    let mut faulty = policy();
+    faulty.version = 2;
+    faulty.rules = vec![rule(&[], "nowhere")];
+    assert_eq!(desk.configure(faulty, 0), ["command.rejected invalid_policy"]);
+    check(
+        policy(),
+        "
+        0 agent anna weight=0
+        = command.rejected invalid_policy
+        0 agent anna units=0
+        = command.rejected invalid_policy
+        0 agent anna skills=de:11
+        = command.rejected invalid_policy
+        0 online anna
+        = event.recorded ignored(unknown_agent)
+    ",
+    );
+}
+
+#[test]
+fn a_shard_has_two_hundred_thousand_agents_at_most() {
+    let mut sender = Sender::new("acme");
+    let mut engine = Engine::new(sender.key);
+    let mut out = Output::default();
+    let mut give = |input: &Input| {
+        out.begin(out.seq + 1);
+        engine.step(input, START_MS, &mut out);
+        read_section(&out.decisions).map(|told| told[0].reason)
+    };
+    let input = sender.configure(policy(), None);
+    assert_eq!(give(&input), Ok(Reason::None));
+    for n in 0..200_000 {
+        let input = sender.agent(&format!("agent{n}"), agent_config(None, 1, &[]));
+        assert_eq!(give(&input), Ok(Reason::Configured));
+    }
+    let one_more = sender.agent("one_more", agent_config(None, 1, &[]));
+    assert_eq!(give(&one_more), Ok(Reason::TooMany));
+    let known = sender.agent("agent7", agent_config(None, 2, &[]));
+    assert_eq!(give(&known), Ok(Reason::Configured));
 }

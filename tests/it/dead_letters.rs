@@ -25,7 +25,8 @@ fn what_cannot_be_read_is_one_dead_letter_with_its_bytes_and_reason() {
     let truncated = contact("x")[..40].to_vec();
     let deep = [b"{\"ignored\":".to_vec(), vec![b'['; 10_000]].concat();
     let unknown_type = event("x", "no.such", json!({})).to_string().into_bytes();
-    let elsewhere = event_in(&neighbour(&on), "x", "contact.started", json!({"channel": "voice"})).to_string().into_bytes();
+    let elsewhere =
+        event_in(&neighbour(&on), "x", "contact.started", json!({"channel": "voice"})).to_string().into_bytes();
     let large = event("x", "contact.started", json!({"channel": "voice", "ignored": "x".repeat(300 * 1024)}));
     let large = large.to_string().into_bytes();
     let bad = [

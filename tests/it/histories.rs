@@ -10,8 +10,13 @@ mod generator;
 pub mod pair;
 pub mod script;
 
+use checker::Checker;
 use engine::Limits;
-use engine::decision::{DecisionType, Reason, Told};
+use engine::decision::{DecisionType, Reason, Told, ToldConversation};
+use engine::id::Kind;
+use engine::input::{By, Contact, Input, Status};
+use engine::policy::Strategy;
+use events::Sender;
 use generator::{Generator, Move, Ticks};
 use pair::Pair;
 use std::collections::BTreeSet;
@@ -58,10 +63,18 @@ fn play(seed: u64, events: usize) {
     let Err(failure) = found else { return };
     let (moves, failure) = shortened(moves, limits, failure);
     for (at, Move { input, now, ticks, seal, recover }) in moves.iter().enumerate() {
-        println!("{at:3} {now} {ticks:?} seal={seal} recover={recover} time={:?} {} {:?} {:?}",
-            input.time, input.event_type.word(), input.actor, input.body);
+        println!(
+            "{at:3} {now} {ticks:?} seal={seal} recover={recover} time={:?} {} {:?} {:?}",
+            input.time,
+            input.event_type.word(),
+            input.actor,
+            input.body
+        );
     }
-    panic!("{failure}\n{} events are enough\nSEED={seed} EVENTS={events} cargo test --test it histories -- --nocapture", moves.len());
+    panic!(
+        "{failure}\n{} events are enough\nSEED={seed} EVENTS={events} cargo test --test it histories -- --nocapture",
+        moves.len()
+    );
 }
 
 /// Histories that never come upon something say nothing about it.
@@ -148,4 +161,60 @@ fn shortened(mut moves: Vec<Move>, limits: Limits, mut failure: String) -> (Vec<
     }
     std::panic::set_hook(hook);
     (moves, failure)
+}
+
+/// A checker that has never failed proves nothing: each of these decisions is one that must never be told.
+#[test]
+fn the_outside_checker_fails_on_forged_decisions() {
+    let mut sender = Sender::new("acme");
+    let mut pair = Pair::new(sender.key);
+    let named = |sender: &Sender, id: &str| Contact {
+        conversation: Some(sender.id(Kind::Conversation, id)),
+        ..sender.contact("email", "", None, None)
+    };
+    let mut inputs = vec![sender.configure(events::plain_policy(Strategy::LongestIdle), None)];
+    for agent in ["anna", "bert"] {
+        inputs.push(sender.agent(agent, events::agent_config(Some(1), 1, &[])));
+    }
+    inputs.push(sender.presence("anna", Status::Online, By::Agent));
+    inputs.push(sender.received(named(&sender, "held"), true));
+    inputs.push(sender.received(named(&sender, "waits"), true));
+    let history: Vec<(Input, Vec<Told>)> =
+        inputs.into_iter().map(|input| (input.clone(), pair.step(&input, 1).unwrap_or_default())).collect();
+    let assigned = history[4].1[2].clone();
+    let queued = history[5].1[1].clone();
+    let forged = |told: &Told, change: &dyn Fn(&mut ToldConversation)| {
+        let mut told = Told { cause_source: "".into(), cause_id: "".into(), ..told.clone() };
+        told.conversation.iter_mut().for_each(change);
+        told
+    };
+    let given = |owner: &'static str, reason: Reason| {
+        let change = move |about: &mut ToldConversation| (about.owner, about.epoch, about.units) = (owner.into(), 1, 1);
+        Told { decision_type: DecisionType::ConversationAssigned, reason, ..forged(&queued, &change) }
+    };
+    let cases = [
+        ("is owned by", forged(&assigned, &|about| (about.owner, about.epoch) = ("bert".into(), 2))),
+        ("goes from epoch", forged(&assigned, &|about| about.epoch = 1)),
+        ("holds 2 of 1 units", given("anna", Reason::Auto)),
+        ("is not online", given("bert", Reason::Auto)),
+        ("of whom nothing is known", given("carl", Reason::Claim)),
+        ("changed hands unsaid", forged(&queued, &|about| about.owner = "anna".into())),
+        ("names an event", Told { cause_id: "e9".into(), ..given("anna", Reason::Supervisor) }),
+    ];
+    for (expected, told) in cases {
+        let mut checker = Checker::default();
+        for (input, told) in &history {
+            assert_eq!(checker.step(input, told), Ok(()));
+        }
+        let found = checker.tick(&[told]);
+        assert!(found.as_ref().is_err_and(|failure| failure.contains(expected)), "{expected}: {found:?}");
+    }
+    let mut checker = Checker::default();
+    let (input, told) = &history[0];
+    assert_eq!(checker.step(input, told), Ok(()));
+    let again = Told { decision_type: DecisionType::EventRecorded, reason: Reason::Duplicate, ..told[0].clone() };
+    assert!(
+        checker.step(input, &[again.clone(), told[0].clone()]).is_err_and(|f| f.contains("duplicate did something"))
+    );
+    assert!(checker.step(input, &[again]).is_err_and(|f| f.contains("where its first outcome is")));
 }

@@ -34,7 +34,8 @@ fn a_licence_outside_the_list_is_refused() {
     for refused in [Some("GPL-3.0-only"), Some("MIT AND GPL-2.0"), Some("(MIT OR ISC) AND SSPL-1.0"), None] {
         assert!(!check(Some(&package(refused))).0, "{refused:?} passed");
     }
-    for taken in ["MIT OR GPL-3.0-only", "MIT/Apache-2.0", "(MIT OR GPL-2.0) AND ISC", "Apache-2.0 WITH LLVM-exception"] {
+    for taken in ["MIT OR GPL-3.0-only", "MIT/Apache-2.0", "(MIT OR GPL-2.0) AND ISC", "Apache-2.0 WITH LLVM-exception"]
+    {
         assert!(check(Some(&package(Some(taken)))).0, "{taken} was refused");
     }
 }

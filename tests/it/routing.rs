@@ -51,7 +51,9 @@ fn owner(told: &[String]) -> String {
 
 #[test]
 fn agents_configured_after_each_other_come_and_go_without_losing_their_turn() {
-    check(policy(Strategy::WeightedRoundRobin), "
+    check(
+        policy(Strategy::WeightedRoundRobin),
+        "
         0 agent a units=1
         0 agent b units=1
         0 agent c units=1
@@ -79,7 +81,8 @@ fn agents_configured_after_each_other_come_and_go_without_losing_their_turn() {
         = conversation.opened new m4 epoch=0
         = conversation.queued new m4 epoch=0 queue=main by=default
         = conversation.assigned auto m4 c epoch=1
-    ");
+    ",
+    );
 }
 
 #[test]
@@ -113,7 +116,9 @@ fn requirement_sets_have_rotations_of_their_own() {
 
 #[test]
 fn longest_idle_agent_wins_and_a_tie_goes_to_the_first_created() {
-    check(policy(Strategy::LongestIdle), "
+    check(
+        policy(Strategy::LongestIdle),
+        "
         0 agent zoe
         0 agent adam
         0 agent bert
@@ -138,7 +143,8 @@ fn longest_idle_agent_wins_and_a_tie_goes_to_the_first_created() {
         = conversation.opened new c4 epoch=0
         = conversation.queued new c4 epoch=0 queue=main by=default
         = conversation.assigned auto c4 adam epoch=1
-    ");
+    ",
+    );
 }
 
 #[test]
@@ -213,7 +219,9 @@ fn an_agent_who_loses_a_skill_is_not_picked_for_it() {
 fn a_head_start_counts_as_earlier_arrival() {
     let mut policy = policy(Strategy::LongestIdle);
     policy.tiers = vec![tier("vip", 90_000)];
-    check(policy, "
+    check(
+        policy,
+        "
         0 agent anna
         0 voice early
         5 voice level
@@ -235,7 +243,8 @@ fn a_head_start_counts_as_earlier_arrival() {
         104 ended later
         = conversation.resolved contact_ended later was=anna epoch=1
         = conversation.assigned auto unknown anna epoch=1
-    ");
+    ",
+    );
 }
 
 #[test]
@@ -248,7 +257,9 @@ fn a_freed_agent_takes_the_best_of_all_his_queues() {
         rule(&[(Subject::Language, "", "law")], "law"),
         rule(&[], "main"),
     ];
-    check(policy, "
+    check(
+        policy,
+        "
         0 agent anna
         1 voice hopeless language=law
         2 message m on=email
@@ -260,14 +271,17 @@ fn a_freed_agent_takes_the_best_of_all_his_queues() {
         6 ended v
         = conversation.resolved contact_ended v was=anna epoch=1
         = conversation.assigned auto m anna epoch=1
-    ");
+    ",
+    );
 }
 
 #[test]
 fn equal_keys_are_served_by_arrival_and_then_creation() {
     let mut policy = policy(Strategy::LongestIdle);
     policy.tiers = vec![tier("vip", 10_000)];
-    check(policy, "
+    check(
+        policy,
+        "
         0 agent anna
         20 voice vip tier=vip
         21 voice plain at=10
@@ -281,7 +295,8 @@ fn equal_keys_are_served_by_arrival_and_then_creation() {
         32 ended twin
         = conversation.resolved contact_ended twin was=anna epoch=1
         = conversation.assigned auto vip anna epoch=1
-    ");
+    ",
+    );
 }
 
 #[test]
@@ -330,7 +345,8 @@ fn a_new_policy_changes_256_a_tick() {
 #[test]
 fn beyond_its_limit_of_sets_an_idle_one_makes_room_or_the_events_skills_are_left_out() {
     let mut desk = Desk::new(policy(Strategy::LongestIdle));
-    let message = |desk: &mut Desk, n: usize| desk.play(&format!("0 message m{n} on=email skills=skill{n}:1"))[1].clone();
+    let message =
+        |desk: &mut Desk, n: usize| desk.play(&format!("0 message m{n} on=email skills=skill{n}:1"))[1].clone();
     for n in 0..1_024 {
         assert_eq!(message(&mut desk, n), format!("conversation.queued new m{n} epoch=0 queue=main by=default"));
     }

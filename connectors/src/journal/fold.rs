@@ -90,6 +90,10 @@ impl Fold {
             let fits = header.term == self.term && header.seq == self.seq + 1 && header.from == self.next_input;
             return if fits { Verdict::Accepted } else { Verdict::Void("planted") };
         }
+        if self.term == 0 {
+            // Terms begin with the first claim: a record of zeros must not fit an empty fold.
+            return Verdict::Void("nobody has claimed the shard yet");
+        }
         if header.term != self.term {
             return Verdict::Void("its term is not the owner's");
         }
@@ -262,6 +266,14 @@ mod tests {
             assert_eq!((fold.seq, fold.hash, fold.next_input), (before.seq, before.hash, before.next_input));
             assert_eq!(fold.pos, 2);
         }
+    }
+
+    /// Found by the simulation: a stranger's record of zeros, before anybody had claimed, fitted an empty fold.
+    #[test]
+    fn nothing_but_a_claim_begins_a_journal() {
+        let mut fold = Fold::new(0);
+        let zeros = batch(&fold, |_| {});
+        assert!(matches!(fold.read(0, &zeros).unwrap().0, Verdict::Void(_)));
     }
 
     #[test]

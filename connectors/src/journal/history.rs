@@ -30,7 +30,7 @@ impl History {
         if self.last().is_some_and(|last| last.seq >= fold.seq) {
             return;
         }
-        if fold.seq % self.spacing == 0 {
+        if fold.seq.is_multiple_of(self.spacing) {
             self.sparse.push(fold.clone());
             if self.sparse.len() > SPARSE_MAX {
                 self.spacing *= 2;

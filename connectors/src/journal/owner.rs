@@ -70,6 +70,10 @@ pub struct Batch<'a> {
     pub inputs: &'a [u8],
 }
 
+/// Fresh claims that may leave a published decision unexplained before it is taken for a loss: each is read through, so
+/// another node must have claimed and published in between each time.
+const UNEXPLAINED_MAX: u32 = 4;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Role {
     Idle,
@@ -101,6 +105,8 @@ pub struct Owner {
     progress_at_ms: u64,
     superseded: bool,
     tries: u32,
+    /// Claims in a row after which a published decision was still ahead of the journal (rule 10).
+    unexplained: u32,
     random: u64,
     events: Vec<Event>,
     #[cfg(test)]
@@ -129,6 +135,7 @@ impl Owner {
             progress_at_ms: 0,
             superseded: false,
             tries: 0,
+            unexplained: 0,
             random: seed | 1,
             events: Vec::new(),
             #[cfg(test)]
@@ -388,6 +395,7 @@ impl Owner {
         }
         self.role = Role::Owner;
         self.superseded = false;
+        self.unexplained = 0;
         self.events.push(Event::Owned);
         Ok(())
     }
@@ -406,7 +414,17 @@ impl Owner {
                 return Ok(false);
             }
         }
-        if seq > self.fold.seq || domain.hash_of(journal, seq)? != Some(hash) {
+        if seq > self.fold.seq {
+            // The end that was read may be an old one. A fresh claim is read through, and whatever explains this lies
+            // before it: only what stays unexplained halts.
+            self.unexplained += 1;
+            if self.unexplained < UNEXPLAINED_MAX {
+                let what = format!("decision {seq}.{idx} is published and the journal's end does not show it yet");
+                return Err(JournalError::Unavailable(what));
+            }
+            return Err(Halt::UnconfirmedDecision { seq, idx }.into());
+        }
+        if domain.hash_of(journal, seq)? != Some(hash) {
             return Err(Halt::UnconfirmedDecision { seq, idx }.into());
         }
         Ok(true)

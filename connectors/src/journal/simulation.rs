@@ -467,6 +467,8 @@ impl Node {
 }
 
 struct Outcome {
+    batches: usize,
+    void: usize,
     broken: Option<&'static str>,
     halts: Vec<Halt>,
     damaged: bool,
@@ -517,7 +519,8 @@ fn simulate(seed: u64, plant: Plant, damage: Damage) -> Outcome {
     }
     let halts = nodes.iter_mut().filter_map(|node| node.halted.take()).collect();
     let world = world.lock().unwrap();
-    Outcome { broken: world.broken, halts, damaged: world.damaged }
+    let void = world.accepted.values().filter(|accepted| !**accepted).count();
+    Outcome { batches: world.batches.len(), void, broken: world.broken, halts, damaged: world.damaged }
 }
 
 /// Faults of this round, deliveries; returns how many inputs are there.
@@ -577,21 +580,29 @@ fn truncate(w: &mut World) {
     w.damaged = covered != w.covered || term != w.highest_term;
 }
 
+/// `SEED=n` runs that one, `SEEDS=n` so many.
 fn seeds(default: u64) -> std::ops::Range<u64> {
-    match std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()) {
-        Some(seed) => seed..seed + 1,
-        None => 0..default,
+    let number = |name| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    match (number("SEED"), number("SEEDS")) {
+        (Some(seed), _) => seed..seed + 1,
+        (None, count) => 0..count.unwrap_or(default),
     }
 }
 
 #[test]
 fn under_faults_every_input_is_decided_once_and_published_once() {
-    for seed in seeds(3_000) {
+    let (mut batches, mut void) = (0, 0);
+    let seeds = seeds(3_000);
+    for seed in seeds.clone() {
         let outcome = simulate(seed, Plant::default(), Damage::None);
         let line = format!("SEED={seed} cargo test -p connectors under_faults");
         assert_eq!(outcome.broken, None, "{line}");
         assert!(outcome.halts.is_empty(), "a false alarm: {:?}; {line}", outcome.halts);
+        (batches, void) = (batches + outcome.batches, void + outcome.void);
     }
+    println!("{} seeds: {batches} batches, {void} void records", seeds.end - seeds.start);
+    // Seeds that are all calm would show nothing.
+    assert!(batches as u64 >= 20 * (seeds.end - seeds.start) && (void as u64) >= seeds.end - seeds.start);
 }
 
 /// Of 600 seeds, how many show that something is wrong: to the checker, or to a node that halts.

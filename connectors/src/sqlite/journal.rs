@@ -330,3 +330,217 @@ fn end(reader: &Connection, shard: u16) -> Option<u64> {
         .flatten()
         .map(|end| end as u64)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::owner::Batch;
+    use crate::journal::{Domain, Event, Fold, Genesis, Halt, Owner, Record, Timing};
+    use crossbeam::channel::unbounded;
+    use engine::wire::Malformed;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    /// A folder that goes with its test.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new() -> Folder {
+            static SERIAL: AtomicU32 = AtomicU32::new(0);
+            let name = format!("strowger-sqlite-{}-{}", std::process::id(), SERIAL.fetch_add(1, Ordering::Relaxed));
+            let path = std::env::temp_dir().join(name);
+            std::fs::create_dir_all(&path).unwrap();
+            Folder(path)
+        }
+
+        fn file(&self) -> PathBuf {
+            self.0.join("journal.db")
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    /// A state that is the number of effect bytes applied.
+    #[derive(Default)]
+    struct Length(u128);
+
+    impl Domain for Length {
+        fn apply(&mut self, _: &Fold, record: &Record<'_>, _: &[u8]) -> Result<u128, Malformed> {
+            self.0 += record.effects.len() as u128;
+            Ok(self.0)
+        }
+        fn committed(&mut self, _: &Fold, _: Arc<[u8]>) {}
+        fn reset(&mut self) {
+            self.0 = 0;
+        }
+        fn hash_of(&mut self, _: &mut dyn Journal, _: u64) -> Result<Option<Hash>, JournalError> {
+            Ok(None)
+        }
+    }
+
+    /// A shard that owns itself and appends batches of one effect byte.
+    struct Shard {
+        owner: Owner,
+        domain: Length,
+        journal: SqliteJournal,
+        acks: Receiver<Acked>,
+    }
+
+    impl Shard {
+        fn new(store: &SqliteStore, number: u16) -> Shard {
+            let genesis = Genesis { shards: 2, ..Genesis::default() };
+            let (acked, acks) = unbounded();
+            let journal = store.journal(acked, Arc::new(|_| {})).unwrap();
+            let owner = Owner::new(number, "test", genesis, Timing::EMBEDDED, 11 + u64::from(number));
+            Shard { owner, domain: Length::default(), journal, acks }
+        }
+
+        fn await_ack(&mut self) -> Vec<Event> {
+            let acked = self.acks.recv().unwrap();
+            self.owner.on_ack(&mut self.journal, &mut self.domain, &acked, 0).unwrap();
+            self.owner.take_events()
+        }
+
+        fn own(&mut self) {
+            self.owner.turn(&mut self.journal, &mut self.domain, 0, false).unwrap();
+            assert_eq!(self.await_ack(), [Event::Owned]);
+        }
+
+        fn append(&mut self) -> Vec<Event> {
+            self.domain.0 += 1;
+            let to = self.owner.fold().next_input + 1;
+            let batch = Batch { to, digest: self.domain.0, effects: b"e", ..Batch::default() };
+            self.owner.submit(&mut self.journal, &batch, 0);
+            self.await_ack()
+        }
+    }
+
+    #[test]
+    fn what_is_committed_is_there_after_a_restart() {
+        let folder = Folder::new();
+        let before = {
+            let store = SqliteStore::open(&folder.file(), 2).unwrap();
+            let (mut first, mut second) = (Shard::new(&store, 0), Shard::new(&store, 1));
+            first.own();
+            second.own();
+            for _ in 0..20 {
+                assert_eq!(first.append(), []);
+                assert_eq!(second.append(), []);
+            }
+            assert_eq!(first.owner.fold().seq, 20);
+            first.owner.fold().clone()
+        };
+        let store = SqliteStore::open(&folder.file(), 2).unwrap();
+        let mut shard = Shard::new(&store, 0);
+        shard.own();
+        assert_eq!(shard.domain.0, 20);
+        let fold = shard.owner.fold();
+        assert_eq!((fold.seq, fold.next_input, fold.term), (20, 20, before.term + 1));
+        assert_eq!(shard.append(), []);
+    }
+
+    #[test]
+    fn a_second_process_and_another_number_of_shards_are_refused() {
+        let folder = Folder::new();
+        let store = SqliteStore::open(&folder.file(), 2).unwrap();
+        let sentence = SqliteStore::open(&folder.file(), 2).err().unwrap().to_string();
+        assert!(sentence.contains("in use by another process"), "{sentence}");
+        drop(store);
+        let sentence = SqliteStore::open(&folder.file(), 3).err().unwrap().to_string();
+        assert!(sentence.contains("created with 2 shards and 3 are configured"), "{sentence}");
+        SqliteStore::open(&folder.file(), 2).unwrap();
+    }
+
+    /// As another process would append, past the lock. `head` is what it leaves in the row for the next append.
+    fn intrude(path: &Path, record: &[u8], head: (u64, u64, Hash)) {
+        let (seq, term, hash) = head;
+        Connection::open(path)
+            .unwrap()
+            .execute(
+                "INSERT INTO journal SELECT 0, max(offset) + 1, ?1, ?2, ?3, ?4 FROM journal WHERE shard = 0",
+                params![seq as i64, term as i64, hash, record],
+            )
+            .unwrap();
+    }
+
+    fn foreign(fold: &Fold, kind: Kind) -> Vec<u8> {
+        let header = crate::journal::Header {
+            kind,
+            behind: false,
+            shard: 0,
+            term: fold.term + 1,
+            claim_id: [9; 16],
+            seq: fold.seq + 1,
+            prev_hash: [9; 32],
+            from: fold.next_input,
+            to: fold.next_input + 1,
+            relay: Default::default(),
+            last_decision: Default::default(),
+            now: 0,
+            digest: 0,
+        };
+        record::encode(&header, b"", b"", b"")
+    }
+
+    #[test]
+    fn a_foreign_batch_is_voided_and_the_owner_goes_on() {
+        let folder = Folder::new();
+        let store = SqliteStore::open(&folder.file(), 2).unwrap();
+        let mut shard = Shard::new(&store, 0);
+        shard.own();
+        shard.append();
+        let fold = shard.owner.fold().clone();
+        intrude(&folder.file(), &foreign(&fold, Kind::Batch), (fold.seq, fold.term, fold.hash));
+        assert_eq!(shard.append(), []);
+        assert_eq!((shard.owner.fold().seq, shard.owner.fold().pos), (2, fold.pos + 2));
+        assert!(shard.owner.is_free());
+    }
+
+    #[test]
+    fn a_foreign_claim_makes_the_owner_step_down_and_claim_above_it() {
+        let folder = Folder::new();
+        let store = SqliteStore::open(&folder.file(), 2).unwrap();
+        let mut shard = Shard::new(&store, 0);
+        shard.own();
+        shard.append();
+        let fold = shard.owner.fold().clone();
+        let claim = foreign(&fold, Kind::Claim);
+        intrude(&folder.file(), &claim, (fold.seq, fold.term + 1, record::chain(&fold.hash, &claim)));
+        let events = shard.append();
+        assert!(matches!(events[..], [Event::Dropped { .. }]), "{events:?}");
+        assert!(!shard.owner.is_owner());
+        // It reads who has claimed, and keeps away while that one may be at work.
+        shard.owner.turn(&mut shard.journal, &mut shard.domain, 1, false).unwrap();
+        assert!(shard.acks.is_empty());
+        assert_eq!(shard.domain.0, 1, "the batch that was in flight is nowhere");
+        shard.owner.turn(&mut shard.journal, &mut shard.domain, 10_000, false).unwrap();
+        assert_eq!(shard.await_ack(), [Event::Owned]);
+        assert_eq!(shard.owner.fold().term, fold.term + 2);
+        assert_eq!(shard.append(), []);
+    }
+
+    #[test]
+    fn damaged_bytes_halt() {
+        let folder = Folder::new();
+        {
+            let store = SqliteStore::open(&folder.file(), 2).unwrap();
+            let mut shard = Shard::new(&store, 0);
+            shard.own();
+            shard.append();
+            shard.append();
+        }
+        let connection = Connection::open(folder.file()).unwrap();
+        connection.execute("UPDATE journal SET record = substr(record, 1, 100) WHERE offset = 1", []).unwrap();
+        let store = SqliteStore::open(&folder.file(), 2).unwrap();
+        let mut shard = Shard::new(&store, 0);
+        let halted = shard.owner.turn(&mut shard.journal, &mut shard.domain, 0, false);
+        assert!(matches!(halted, Err(JournalError::Halted(Halt::Unreadable { offset: 1, .. }))), "{halted:?}");
+        connection.execute("DELETE FROM journal WHERE offset = 1", []).unwrap();
+        let mut shard = Shard::new(&store, 0);
+        let halted = shard.owner.turn(&mut shard.journal, &mut shard.domain, 0, false);
+        assert!(matches!(halted, Err(JournalError::Halted(Halt::Hole { expected: 1, found: 2 }))), "{halted:?}");
+    }
+}

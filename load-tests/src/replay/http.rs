@@ -54,7 +54,7 @@ pub fn connect(api: &str, first: &[u8]) -> Result<Link> {
     };
     std::thread::Builder::new().name("decisions".to_owned()).spawn(move || follower.run())?;
     let sender = std::thread::Builder::new().name("sender".to_owned()).spawn(move || send(&url, &outgoing))?;
-    Ok(Link { outbox, inbox, sender, stop })
+    Ok(Link { outbox, inbox, sender: Some(sender), stop })
 }
 
 fn send(url: &str, outgoing: &Receiver<Outgoing>) -> Result<Sent> {

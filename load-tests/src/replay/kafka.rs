@@ -31,7 +31,7 @@ pub fn connect(args: &ReplayArgs, bootstrap: &str, workspace: &str) -> Result<Li
         .spawn(move || follow(&consumer, &incoming, &follower_stop))?;
     let producer = Sender::new(&config, &args.events_topic, workspace)?;
     let sender = std::thread::Builder::new().name("sender".to_owned()).spawn(move || producer.run(&outgoing))?;
-    Ok(Link { outbox, inbox, sender, stop })
+    Ok(Link { outbox, inbox, sender: Some(sender), stop })
 }
 
 fn config(bootstrap: &str, properties: &[String]) -> Result<ClientConfig> {
@@ -206,7 +206,7 @@ mod tests {
         let args = ReplayArgs::default();
         cluster.create_topic(&args.events_topic, partitions, 1).unwrap();
         cluster.create_topic(&args.decisions_topic, partitions, 1).unwrap();
-        let link = connect(&args, &bootstrap, "acme").unwrap();
+        let mut link = connect(&args, &bootstrap, "acme").unwrap();
         for number in 0..200 {
             let outgoing = Outgoing { json: format!("{number}").into_bytes(), intended: Instant::now() };
             link.outbox.send(outgoing).unwrap();
@@ -223,8 +223,9 @@ mod tests {
         let received: Vec<String> = (0..5).map(|_| place(&link.inbox.recv_timeout(METADATA_MAX).unwrap())).collect();
         assert_eq!(received, ["0.1", "0.2", "1.9", "missed", "0.5"]);
         link.stop.ask();
-        drop(link.outbox);
-        let sent = link.sender.join().unwrap().unwrap();
+        let sender = link.sender.take().unwrap();
+        drop(link);
+        let sent = sender.join().unwrap().unwrap();
         assert_eq!((sent.answer.quantiles().count, sent.refused), (200, 0));
 
         let mut config = config.clone();

@@ -5,7 +5,7 @@
 
 use crate::replay::decisions::Decision;
 use crate::replay::latency::Latency;
-use anyhow::Result;
+use anyhow::{Context, Result};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender};
@@ -59,8 +59,17 @@ pub struct Link {
     /// Dropped: the sender sends what it has and ends.
     pub outbox: SyncSender<Outgoing>,
     pub inbox: Receiver<Incoming>,
-    pub sender: JoinHandle<Result<Sent>>,
+    /// None: it has been asked for what it measured.
+    pub sender: Option<JoinHandle<Result<Sent>>>,
     pub stop: Stop,
+}
+
+impl Link {
+    /// Waits for the sending thread's end, and takes what it measured or why it failed.
+    pub fn sent(&mut self) -> Result<Sent> {
+        let sender = self.sender.take().context("the sender has been asked before")?;
+        sender.join().map_err(|_| anyhow::anyhow!("the sender has a bug"))?
+    }
 }
 
 /// Told to the following threads when their decisions are no longer wanted.

@@ -17,7 +17,7 @@ use engine::input::Status;
 use indicatif::ProgressBar;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::RecvTimeoutError;
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 /// With nothing ahead, a decision that is still out after this long will not come.
@@ -58,6 +58,8 @@ pub struct Session<'w> {
 pub struct Ended {
     pub latencies: Latencies,
     pub missed: u64,
+    /// Why the run is not to be trusted, or the engine not left as it was found.
+    pub fault: Option<String>,
 }
 
 impl<'w> Session<'w> {
@@ -158,7 +160,7 @@ impl<'w> Session<'w> {
         self.sent += 1;
         let outgoing = Outgoing { json: event.json, intended };
         if self.link.outbox.send(outgoing).is_err() {
-            bail!("the sender has ended; the engine cannot be reached or takes no events");
+            return Err(self.sender_fault());
         }
         Ok(())
     }
@@ -202,11 +204,13 @@ impl<'w> Session<'w> {
     }
 
     /// Nothing lies ahead: is everything that was sent decided?
-    fn settled(&self) -> Result<bool> {
+    fn settled(&mut self) -> Result<bool> {
         if self.pending.is_empty() {
             return Ok(true);
         }
-        ensure!(!self.link.sender.is_finished(), "the sender has ended before its time");
+        if self.link.sender.as_ref().is_none_or(|sender| sender.is_finished()) {
+            return Err(self.sender_fault());
+        }
         let newest = self.last_intended.map_or(self.last_received, |last| last.max(self.last_received));
         Ok(newest.elapsed() > SILENCE_MAX)
     }
@@ -221,9 +225,35 @@ impl<'w> Session<'w> {
         }
     }
 
-    /// Ends what this run opened and signs its agents off, then waits for the last answers. The figures are made before.
-    pub fn close(mut self) -> Result<Ended> {
-        let ran = self.latencies_so_far();
+    /// The sender ends before its outbox is closed only by a fault.
+    fn sender_fault(&mut self) -> anyhow::Error {
+        self.link.sent().err().unwrap_or_else(|| anyhow::anyhow!("the sender has ended before its time"))
+    }
+
+    /// Ends what this run opened and signs its agents off, then waits for the last answers. The figures are made before,
+    /// so a fault on the way is told beside them.
+    pub fn close(mut self) -> Ended {
+        let mut latencies = Latencies {
+            decision: self.decision.quantiles(),
+            end_to_end: self.end_to_end.quantiles(),
+            ..Latencies::default()
+        };
+        let closed = self.send_closing();
+        self.link.stop.ask();
+        // In place of the outbox one that nobody reads: the sender sees the end of its own.
+        self.link.outbox = sync_channel(1).0;
+        let sent = closed.and_then(|()| self.link.sent());
+        let fault = match sent {
+            Ok(sent) => {
+                (latencies.send_lag, latencies.answer) = (sent.send_lag.quantiles(), sent.answer.quantiles());
+                sent.first_refusal.map(|first| format!("{} events were not taken; the first: {first}", sent.refused))
+            }
+            Err(error) => Some(format!("{error:#}")),
+        };
+        Ended { latencies, missed: self.missed, fault }
+    }
+
+    fn send_closing(&mut self) -> Result<()> {
         let now = Instant::now();
         let at = self.clock.engine_at(now);
         for call in 0..self.player.calls.len() as u32 {
@@ -245,21 +275,6 @@ impl<'w> Session<'w> {
         while !self.pending.is_empty() && Instant::now() < deadline {
             self.receive(NAP_MAX)?;
         }
-        self.link.stop.ask();
-        drop(self.link.outbox);
-        let sent = self.link.sender.join().map_err(|_| anyhow::anyhow!("the sender has a bug"))??;
-        if let Some(refusal) = sent.first_refusal {
-            bail!("{} events were not taken; the first: {refusal}", sent.refused);
-        }
-        let latencies = Latencies { send_lag: sent.send_lag.quantiles(), answer: sent.answer.quantiles(), ..ran };
-        Ok(Ended { latencies, missed: self.missed })
-    }
-
-    fn latencies_so_far(&self) -> Latencies {
-        Latencies {
-            decision: self.decision.quantiles(),
-            end_to_end: self.end_to_end.quantiles(),
-            ..Latencies::default()
-        }
+        Ok(())
     }
 }

@@ -64,9 +64,8 @@ impl Checker {
             // Only an event of an unknown workspace is told nothing of, and it is not remembered.
             return Ok(());
         };
-        let is_answer = |told: &&&Told| {
-            matches!(told.decision_type, DecisionType::EventRecorded | DecisionType::CommandRejected)
-        };
+        let is_answer =
+            |told: &&&Told| matches!(told.decision_type, DecisionType::EventRecorded | DecisionType::CommandRejected);
         let answers = told.iter().filter(is_answer).count();
         if answers > 1 {
             return Err("an event was answered twice".into());
@@ -135,7 +134,10 @@ impl Checker {
             _ => {}
         }
         if agent.used != u64::from(about.units_used) {
-            return Err(format!("{} is said to use {} units, his holds are {}", about.id, about.units_used, agent.used));
+            return Err(format!(
+                "{} is said to use {} units, his holds are {}",
+                about.id, about.units_used, agent.used
+            ));
         }
         if agent.units != u64::from(about.units) {
             return Err(format!("{} is said to have {} units, it should be {}", about.id, about.units, agent.units));

@@ -2,7 +2,9 @@
 
 use engine::id::{HashKey, Id, Kind};
 use engine::input::{Actor, ActorKind, Body, By, Contact, EventType, Input, RequiredSkill, Status};
-use engine::policy::{AgentConfig, Channel, Condition, Entry, Policy, Queue, Rule, SkillLevel, Strategy, Subject, Tier};
+use engine::policy::{
+    AgentConfig, Channel, Condition, Entry, Policy, Queue, Rule, SkillLevel, Strategy, Subject, Tier,
+};
 
 /// Who sends: numbers its events, and hashes names as the codec does.
 pub struct Sender {
@@ -44,7 +46,7 @@ impl Sender {
     }
 
     /// The same event from another source.
-    pub fn from_source(&self, mut input: Input, source: &str) -> Input {
+    pub fn sent_from(&self, mut input: Input, source: &str) -> Input {
         input.key = self.hash(Kind::Event, &[source, &input.id]);
         input.source_hash = self.hash(Kind::Source, &[source]);
         input.source = source.into();
@@ -188,11 +190,8 @@ pub fn queue(name: &str, strategy: Strategy, skills: &[(&str, u8)]) -> Queue {
 }
 
 pub fn rule(when: &[(Subject, &str, &str)], queue: &str) -> Rule {
-    let condition = |&(subject, key, value): &(Subject, &str, &str)| Condition {
-        subject,
-        key: key.into(),
-        value: value.into(),
-    };
+    let condition =
+        |&(subject, key, value): &(Subject, &str, &str)| Condition { subject, key: key.into(), value: value.into() };
     Rule { when: when.iter().map(condition).collect(), queue: queue.into() }
 }
 

@@ -222,7 +222,9 @@ impl Generator {
     }
 
     fn contact_ends(&mut self, at: usize, naive: &Naive) -> Input {
-        let by = *[ActorKind::Customer, ActorKind::Agent, ActorKind::System].choose(&mut self.rng).unwrap_or(&ActorKind::Bot);
+        let by = *[ActorKind::Customer, ActorKind::Agent, ActorKind::System]
+            .choose(&mut self.rng)
+            .unwrap_or(&ActorKind::Bot);
         if self.rng.random_ratio(1, 4) {
             let contact = self.describe(at, "voice", naive);
             let body = Body::ContactEnded { conversation: None, identity: contact.identity, by };
@@ -265,7 +267,7 @@ impl Generator {
             0 => format!("device{}", self.rng.random_range(0..20)),
             _ => SOURCES.choose(&mut self.rng).copied().unwrap_or_default().to_string(),
         };
-        self.senders[at].from_source(input, &source)
+        self.senders[at].sent_from(input, &source)
     }
 
     fn claim(&mut self, at: usize, naive: &Naive) -> Input {

@@ -22,7 +22,8 @@ pub fn check(policy: Policy, script: &str) {
     let mut at = 0;
     while at < lines.len() {
         let line = lines[at];
-        let expected: Vec<&str> = lines[at + 1..].iter().take_while(|l| l.starts_with('=')).map(|l| l[1..].trim()).collect();
+        let expected: Vec<&str> =
+            lines[at + 1..].iter().take_while(|l| l.starts_with('=')).map(|l| l[1..].trim()).collect();
         at += 1 + expected.len();
         let told = desk.play(line);
         if !expected.is_empty() {
@@ -139,7 +140,7 @@ impl Desk {
             *sequence = option(args, "sequence").map(number);
         }
         match option(args, "from") {
-            Some(source) => self.sender.from_source(input, source),
+            Some(source) => self.sender.sent_from(input, source),
             None => input,
         }
     }

@@ -4,8 +4,8 @@ use crate::telling::{Step, Verdict};
 use crate::workspace::{Agent, Hold, Row};
 use engine::decision::{DecisionType, Reason};
 use engine::input::{By, Status};
-use engine::policy::{AgentConfig, Strategy};
 use engine::policy::limits::PRESENCE_SOURCES;
+use engine::policy::{AgentConfig, Strategy};
 use std::collections::HashMap;
 
 /// Agents of a shard.
@@ -65,7 +65,8 @@ impl Step<'_> {
         let agent = &mut self.workspace.agents[index];
         let row = Row { source, status, session, sequence };
         if let Some(known) = agent.rows.iter_mut().find(|known| known.source == source) {
-            if known.session == session && sequence.is_some() && known.sequence.is_some() && sequence <= known.sequence {
+            if known.session == session && sequence.is_some() && known.sequence.is_some() && sequence <= known.sequence
+            {
                 return Verdict::ignored(Reason::StaleSequence);
             }
             *known = row;

@@ -46,13 +46,11 @@ impl Step<'_> {
             }
         }
         queued.sort();
-        let mut looked_at = 0;
-        for (creation, id) in queued {
+        for (looked_at, (creation, id)) in queued.into_iter().enumerate() {
             if looked_at == LOOKED_AT_MAX || self.left == 0 {
                 self.workspace.reevaluate_from = Some(creation);
                 return;
             }
-            looked_at += 1;
             self.reevaluate(&id);
         }
         self.workspace.reevaluate_from = None;

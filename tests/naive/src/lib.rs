@@ -135,8 +135,7 @@ impl Naive {
         // A workspace comes into being with its first policy: until the step has taken one it is only a candidate.
         let mut unborn = Workspace::new(name, self.workspaces.len());
         let workspace = self.workspaces.get_mut(name).unwrap_or(&mut unborn);
-        let mut step =
-            Step::new(workspace, Some(input), self.now, &mut self.links, self.key, &mut self.next_creation);
+        let mut step = Step::new(workspace, Some(input), self.now, &mut self.links, self.key, &mut self.next_creation);
         step.agents_of_the_shard = self.agents_of_the_shard;
         step.expire_resolved();
         let before = step.told.len() as u32;

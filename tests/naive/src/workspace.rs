@@ -243,7 +243,8 @@ impl Workspace {
 
     /// The first set that may give its place to another: nobody waits in it, and it is not a queue's own.
     fn idle_set(&self) -> Option<usize> {
-        let waited_in: BTreeSet<&RequirementSet> = self.waiting.values().map(|id| &self.conversations[id].set).collect();
+        let waited_in: BTreeSet<&RequirementSet> =
+            self.waiting.values().map(|id| &self.conversations[id].set).collect();
         self.sets.iter().position(|set| {
             let own = self.queue(&set.queue).map(|queue| skills_of(&queue.skills));
             !waited_in.contains(set) && own.as_ref() != Some(&set.required)

@@ -1,4 +1,0 @@
-#![allow(dead_code)]
-mod behaviours;
-mod histories;
-mod routing;
