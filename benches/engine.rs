@@ -275,6 +275,31 @@ fn instructions(agents: usize) {
     println!("{}", batch.len());
 }
 
+/// For callgrind too: one agent is freed, and so many wait before the one whom he can serve (promise 7).
+fn instructions_behind(unservable: usize) {
+    let mut sender = Sender::new("acme");
+    let contact = |sender: &Sender, id: &str| Contact {
+        conversation: Some(sender.id(Kind::Conversation, id)),
+        ..sender.contact("voice", "", Some(id), None)
+    };
+    let mut inputs = vec![
+        sender.configure(events::plain_policy(Strategy::LongestIdle), None),
+        sender.agent("anna", events::agent_config(Some(1), 1, &[])),
+        sender.presence("anna", Status::Online, By::Agent),
+    ];
+    inputs.push(sender.started(contact(&sender, "busy")));
+    for n in 0..unservable {
+        let hopeless = sender.requiring(contact(&sender, &format!("hopeless{n}")), &[("nobody_has_it", 1)]);
+        inputs.push(sender.started(hopeless));
+    }
+    inputs.push(sender.started(contact(&sender, "servable")));
+    let mut ours = Ours { engine: Engine::new(sender.key), out: Output::default() };
+    let batch: Vec<(Input, u64)> = inputs.into_iter().map(|input| (input, START_MS)).collect();
+    ours.apply_batch(&batch);
+    measured_batch(&mut ours, &[(sender.ended("busy", ActorKind::Agent), START_MS + 1)]);
+    println!("1");
+}
+
 #[inline(never)]
 fn measured_batch(ours: &mut Ours, batch: &[(Input, u64)]) {
     ours.apply_batch(batch);
@@ -285,6 +310,10 @@ fn main() {
     if let Some(at) = args.iter().position(|arg| arg == "--instructions") {
         let agents = args.get(at + 1).and_then(|agents| agents.parse().ok()).expect("--instructions AGENTS");
         return instructions(agents);
+    }
+    if let Some(at) = args.iter().position(|arg| arg == "--instructions-behind") {
+        let unservable = args.get(at + 1).and_then(|n| n.parse().ok()).expect("--instructions-behind CONVERSATIONS");
+        return instructions_behind(unservable);
     }
     let is_test = !args.iter().any(|arg| arg == "--bench");
     let mut criterion = Criterion::default()

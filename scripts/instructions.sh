@@ -19,9 +19,17 @@ for line in sys.stdin:
 [ -n "$bench" ] || { echo "the engine bench did not build"; exit 1; }
 counts=$(mktemp -d)
 trap 'rm -rf "$counts"' EXIT
+# Instructions per event inside `measured_batch` of the bench run with these arguments.
+count() {
+    events=$(valgrind --tool=callgrind --toggle-collect='*measured_batch*' --callgrind-out-file="$counts/out" \
+        "$bench" "$@" 2>/dev/null)
+    total=$(sed -n 's/^\(summary\|totals\): *//p' "$counts/out" | head -1)
+    echo $((total / events))
+}
 for agents in ${AGENTS:-100 1000 10000}; do
-    events=$(valgrind --tool=callgrind --toggle-collect='*measured_batch*' --callgrind-out-file="$counts/$agents" \
-        "$bench" --instructions "$agents" 2>/dev/null)
-    total=$(sed -n 's/^\(summary\|totals\): *//p' "$counts/$agents" | head -1)
-    echo "engine_apply, $agents agents, profile $profile: $((total / events)) instructions per event"
+    echo "engine_apply, $agents agents, profile $profile: $(count --instructions "$agents") instructions per event"
 done
+# Promise 7 under load: an agent is freed, and whom he can serve stands behind those whom nobody can.
+alone=$(count --instructions-behind 0)
+behind=$(count --instructions-behind 50000)
+echo "engine_apply, a freed agent's next: $alone instructions, with 50,000 unservable before it $behind"

@@ -9,6 +9,7 @@ PATH="$PATH:$HOME/.cargo/bin"
 scripts/install.sh tests
 mkdir -p target
 : >target/skipped.txt
+: >target/test.log
 
 # In a process group of its own, so that an interrupt or an error here ends all of it: tests, servers, Kafka's starter
 # (which then stops its broker).
@@ -36,7 +37,7 @@ set -m # the next background command gets a process group
 "${runner[@]}" cargo test --workspace --no-fail-fast -- --show-output >target/test.log 2>&1 </dev/null &
 group=$!
 set +m
-tail -n +1 -f --pid="$group" target/test.log
+tail -n +1 -f --pid="$group" target/test.log || true
 result=0
 wait "$group" || result=$?
 finish

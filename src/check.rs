@@ -38,7 +38,8 @@ fn workspace(path: &Path, text: &str) -> Result<String, String> {
 fn config(path: &Path, text: &str) -> Result<String, String> {
     let shown = path.display().to_string();
     let config = Config::parse(&shown, text, path.parent().unwrap_or(Path::new("")), false)?;
-    let mut lines = vec![format!("{shown}: {}, listening on {}", counted(config.shards.into(), "shard"), config.http.listen)];
+    let mut lines =
+        vec![format!("{shown}: {}, listening on {}", counted(config.shards.into(), "shard"), config.http.listen)];
     let mut faults = Vec::new();
     for path in &config.workspaces {
         let judged = std::fs::read_to_string(path)

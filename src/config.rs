@@ -87,9 +87,9 @@ impl Config {
             None => None,
             Some(clock) => {
                 let text = format!("scaled={},start={}", clock.get_ref().scale, clock.get_ref().start);
-                let clock = text.parse().map_err(|what: String| {
-                    page.fault(clock.span(), &what, "leave [clock] out for real time")
-                });
+                let clock = text
+                    .parse()
+                    .map_err(|what: String| page.fault(clock.span(), &what, "leave [clock] out for real time"));
                 Some(clock?)
             }
         };
@@ -274,10 +274,8 @@ impl Page<'_> {
     }
 
     fn fault(&self, span: Range<usize>, what: &str, help: &str) -> String {
-        let snippet =
-            Snippet::source(self.text).path(self.name).annotation(AnnotationKind::Primary.span(span));
-        let report =
-            [Level::ERROR.primary_title(what).element(snippet).element(Level::HELP.message(help))];
+        let snippet = Snippet::source(self.text).path(self.name).annotation(AnnotationKind::Primary.span(span));
+        let report = [Level::ERROR.primary_title(what).element(snippet).element(Level::HELP.message(help))];
         Renderer::plain().render(&report)
     }
 }

@@ -64,7 +64,13 @@ impl Offering<'_> {
             }
             Version::Older(in_force) => {
                 let version = file.policy.version;
-                tracing::warn!(file = shown, workspace, version, in_force, "the file is older than what is in force; nothing of it is offered");
+                tracing::warn!(
+                    file = shown,
+                    workspace,
+                    version,
+                    in_force,
+                    "the file is older than what is in force; nothing of it is offered"
+                );
                 return Ok(());
             }
             Version::Same | Version::Newer => {}
@@ -76,7 +82,13 @@ impl Offering<'_> {
             .filter(|(_, (agent, _))| differences.agents.contains(agent))
             .map(|(event, _)| event)
             .collect();
-        tracing::info!(file = shown, workspace, policy = policy.is_some(), agents = agents.len(), "the workspace file is offered");
+        tracing::info!(
+            file = shown,
+            workspace,
+            policy = policy.is_some(),
+            agents = agents.len(),
+            "the workspace file is offered"
+        );
         // The agents' answers depend on the workspace, so it comes first and is waited for.
         if let Some(policy) = policy {
             self.send(&shown, &[policy])?;
@@ -150,7 +162,8 @@ impl Differences {
             Some(policy) if policy.version == file.policy.version => Version::Other,
             _ => Version::Newer,
         };
-        let differs = |(agent, config): &&(String, AgentConfig)| known.get(agent.as_str()).is_none_or(|is| *is != config);
+        let differs =
+            |(agent, config): &&(String, AgentConfig)| known.get(agent.as_str()).is_none_or(|is| *is != config);
         let named: BTreeSet<&str> = file.agents.iter().map(|(agent, _)| agent.as_str()).collect();
         let mut gone: Vec<String> =
             known.keys().filter(|agent| !named.contains(**agent)).map(|agent| agent.to_string()).collect();
@@ -176,7 +189,8 @@ mod tests {
     #[test]
     fn only_what_differs_is_offered_and_nobody_is_removed() {
         let known = file(3, &[("ada", 1), ("bob", 1), ("eve", 1)]);
-        let configs: HashMap<&str, &AgentConfig> = known.agents.iter().map(|(agent, config)| (&**agent, config)).collect();
+        let configs: HashMap<&str, &AgentConfig> =
+            known.agents.iter().map(|(agent, config)| (&**agent, config)).collect();
         let newer = file(4, &[("ada", 1), ("bob", 2), ("joe", 1)]);
         let differences = Differences::between(&newer, Some(&known.policy), &configs);
         assert_eq!(differences.version, Version::Newer);

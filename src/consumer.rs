@@ -29,6 +29,8 @@ const BEHIND_MS: u64 = 2_000;
 /// A forwarded event that is not acknowledged is sent again after this long.
 const FORWARD: Duration = Duration::from_secs(35);
 
+const FORWARDED: &str = "strowger_events_forwarded_total";
+
 /// How a shard tells the source where to read on.
 pub struct SourceControl {
     standing: Arc<Standing>,
@@ -84,6 +86,8 @@ struct Lane {
 impl Consumer {
     /// The thread. Returns when stopped; an error means that the events topic does not hold what it must.
     pub fn run(mut self) -> Result<(), KafkaFault> {
+        crate::metrics::process();
+        metrics::describe_counter!(FORWARDED, "Events that stood on another workspace's partition and were forwarded.");
         let mut lanes: BTreeMap<u16, Lane> = BTreeMap::new();
         let mut source: Option<EventSource> = None;
         while !self.stopping.load(Ordering::Acquire) {
@@ -223,11 +227,9 @@ fn item(
             Intake::Forwarded
         }
         Ok(input) => Intake::Event(Box::new(input)),
-        Err(refusal) => Intake::Refused {
-            reason: refusal.reason,
-            field: refusal.field,
-            original: incoming.payload.to_vec(),
-        },
+        Err(refusal) => {
+            Intake::Refused { reason: refusal.reason, field: refusal.field, original: incoming.payload.to_vec() }
+        }
     };
     Item {
         intake,
@@ -243,12 +245,16 @@ fn item(
 fn forward(workspace: &str, incoming: &Incoming<'_>, events: &EventsProducer, stopping: &AtomicBool) {
     let (partition, offset) = (incoming.partition, incoming.offset);
     tracing::warn!(partition, offset, "an event stood on another workspace's partition; it is forwarded to its own");
-    metrics::counter!("strowger_events_forwarded_total").increment(1);
+    metrics::counter!(FORWARDED).increment(1);
     while !stopping.load(Ordering::Acquire) {
         let (done, appended) = crossbeam::channel::bounded(1);
-        let queued = events.append(workspace, incoming.payload, Box::new(move |result| {
-            let _ = done.send(result);
-        }));
+        let queued = events.append(
+            workspace,
+            incoming.payload,
+            Box::new(move |result| {
+                let _ = done.send(result);
+            }),
+        );
         let result = match queued {
             Ok(()) => appended.recv_timeout(FORWARD).unwrap_or_else(|_| Err("no answer came".into())),
             Err(fault) => Err(format!("{fault:?}")),
@@ -260,5 +266,45 @@ fn forward(workspace: &str, incoming: &Incoming<'_>, events: &EventsProducer, st
                 std::thread::sleep(RETRY);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shard_is_behind_from_a_takeover_to_the_end_of_the_log_and_when_old_records_pile_up() {
+        let metrics = ShardMetrics::new(0);
+        let mut lane = Lane { generation: 1, next: 0, batch: None, behind: true, last_append_ms: 1_000 };
+        lane.judge(None, 1_500, &metrics);
+        lane.judge(Some(10), 1_500, &metrics);
+        assert!(lane.behind, "the end was not seen yet");
+        lane.judge(Some(0), 9_000, &metrics);
+        assert!(!lane.behind);
+        assert_eq!((metrics.input_lag_records.value(), metrics.input_lag_ms.value()), (0, 0));
+        lane.judge(Some(64), 1_900, &metrics);
+        assert!(!lane.behind, "a busy log is not a late one");
+        lane.judge(Some(64), 3_100, &metrics);
+        assert!(lane.behind);
+        assert_eq!((metrics.input_lag_records.value(), metrics.input_lag_ms.value()), (64, 2_100));
+    }
+
+    #[test]
+    fn a_new_run_begins_where_the_shard_says_and_forgets_what_was_at_hand() {
+        let mut lanes = BTreeMap::new();
+        assert!(!begin(&mut lanes, &Command { shard: 3, next_input: 5, generation: 1 }));
+        let item = Item {
+            intake: Intake::Forwarded,
+            answer_to: None,
+            received_at: Instant::now(),
+            offset: 5,
+            appended_at_ms: 0,
+        };
+        lanes.get_mut(&3).unwrap().batch = Some(Batch { generation: 1, behind: false, items: vec![item] });
+        assert!(begin(&mut lanes, &Command { shard: 3, next_input: 2, generation: 2 }));
+        let lane = &lanes[&3];
+        assert_eq!((lane.next, lane.generation, lane.behind), (2, 2, true));
+        assert!(lane.batch.as_ref().unwrap().items.is_empty());
     }
 }

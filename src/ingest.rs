@@ -80,7 +80,11 @@ pub struct Item {
 pub enum Intake {
     Event(Box<Input>),
     /// Kafka: bytes that are no event; they become a dead letter.
-    Refused { reason: &'static str, field: String, original: Vec<u8> },
+    Refused {
+        reason: &'static str,
+        field: String,
+        original: Vec<u8>,
+    },
     /// Kafka: it stood on another workspace's partition and was forwarded to its own.
     Forwarded,
 }
@@ -344,8 +348,7 @@ mod tests {
     use engine::id::Id;
 
     fn standings(shards: u16, owned: bool) -> Arc<[Arc<Standing>]> {
-        let started = Instant::now();
-        let standings: Vec<_> = (0..shards).map(|shard| Arc::new(Standing::new(shard, started))).collect();
+        let standings: Vec<_> = (0..shards).map(|shard| Arc::new(Standing::new(shard, Arc::default()))).collect();
         standings.iter().for_each(|standing| standing.set_owned(owned));
         standings.into()
     }

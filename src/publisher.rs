@@ -30,9 +30,15 @@ const FINISH: Duration = Duration::from_secs(4);
 pub enum Publication {
     Batch(Box<Committed>),
     /// The shard is owned, from this fold on.
-    Owned { shard: u16, fold: Box<Fold> },
+    Owned {
+        shard: u16,
+        fold: Box<Fold>,
+    },
     /// The shard's state was dropped; it will be told again from the journal's start.
-    Dropped { shard: u16, superseded: bool },
+    Dropped {
+        shard: u16,
+        superseded: bool,
+    },
     /// Everything before it has been published when the thread ends.
     Stop,
 }
@@ -195,14 +201,7 @@ fn nanoseconds(duration: Duration) -> u64 {
 }
 
 /// One decision of a record as the JSON text that leaves the node.
-pub fn render(
-    journal_id: &str,
-    record: &Record<'_>,
-    hash: &[u8; 32],
-    told: &[Told],
-    idx: usize,
-    out: &mut Vec<u8>,
-) {
+pub fn render(journal_id: &str, record: &Record<'_>, hash: &[u8; 32], told: &[Told], idx: usize, out: &mut Vec<u8>) {
     let header = &record.header;
     let prev = match idx {
         0 => Some(header.last_decision).filter(|position| position.seq > 0),

@@ -27,7 +27,8 @@ pub fn genesis(
         let Some(first) = first_claim(journal, shard)?.and_then(|claim| claim.genesis) else { continue };
         match &found {
             Some(other) if *other != first => {
-                let what = format!("the first records of shard {shard} and of the shards before it are of two journals");
+                let what =
+                    format!("the first records of shard {shard} and of the shards before it are of two journals");
                 return Err(Halt::Refused(what).into());
             }
             _ => found = Some(first),

@@ -58,7 +58,8 @@ impl Relays {
         });
         self.relays.insert(shard, Relay::new(&self.config, shard, relayed, wake));
         standing.set_relayed(relayed);
-        let start = standing.history.read().expect("nobody panics with it").at_or_before(shard, relayed.seq.saturating_sub(1));
+        let start =
+            standing.history.read().expect("nobody panics with it").at_or_before(shard, relayed.seq.saturating_sub(1));
         let mut backlog = Vec::new();
         let mut next = start;
         // In slices: a backlog of days does not fit into memory.

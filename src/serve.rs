@@ -15,7 +15,7 @@ use crate::publisher::{self, Publication, Publisher};
 use crate::relay::Relays;
 use crate::ring::{Entrance, Exit, Sleeper, Waker, ring, sleeper};
 use crate::shard::{Shard, ShardParts, ShardThread};
-use crate::standing::Standing;
+use crate::standing::{Life, Standing};
 use crate::workload::{LabelBudget, SharedShard, Views};
 use anyhow::{Context, anyhow};
 use connectors::codec::Decoder;
@@ -36,6 +36,8 @@ use tokio::sync::watch;
 const STOP: Duration = Duration::from_secs(9);
 /// A shard thread that has not come round for so long is not alive.
 const SILENT_MS_MAX: u64 = 30_000;
+/// Threads that only read the journal have nothing to lose: how long a stop waits for them.
+const STOP_UNOWNED: Duration = Duration::from_millis(500);
 /// HTTP's threads beside the pipeline's.
 const HTTP_THREADS: usize = 2;
 
@@ -108,13 +110,19 @@ impl Journals {
         }
     }
 
+    /// A thread that waits for Kafka is alive: starting it again would not bring Kafka back.
+    fn silent_ms_max(&self) -> u64 {
+        match self {
+            Journals::Sqlite(_) => SILENT_MS_MAX,
+            Journals::Kafka(config) => SILENT_MS_MAX + 2 * u64::from(config.read_timeout_ms),
+        }
+    }
+
     fn timing(&self) -> Timing {
         match self {
             Journals::Sqlite(_) => Timing::EMBEDDED,
             // Longer than the writer's own time-out, after which it reports itself.
-            Journals::Kafka(config) => {
-                Timing { ack_ms_max: u64::from(config.ack_timeout_ms) * 2, ..Timing::KAFKA }
-            }
+            Journals::Kafka(config) => Timing { ack_ms_max: u64::from(config.ack_timeout_ms) * 2, ..Timing::KAFKA },
         }
     }
 }
@@ -136,7 +144,6 @@ fn genesis(journals: &Journals, shards: u16, topics: &[(String, String)]) -> any
 
 impl Serving {
     pub fn start(config: &Config) -> anyhow::Result<Serving> {
-        let started = Instant::now();
         // Bound first: a port that is taken must not cost a recovery.
         let listener = std::net::TcpListener::bind(config.http.listen)
             .with_context(|| format!("cannot listen on {}", config.http.listen))?;
@@ -144,7 +151,7 @@ impl Serving {
         let address = listener.local_addr()?;
         let (journals, topics) = Journals::open(config)?;
         let genesis = genesis(&journals, config.shards, &topics)?;
-        let mut house = House::new(config, journals, genesis, started)?;
+        let mut house = House::new(config, journals, genesis);
         let (faulty, faults) = unbounded();
         let mut threads = Threads::default();
         let (shard_side, source_side) = house.rings(config);
@@ -271,8 +278,10 @@ impl Serving {
             done &= join_until(thread, deadline);
         }
         self.draining.store(true, Ordering::Release);
+        let unowned = self.standings.iter().all(|standing| !standing.is_owned());
+        let shards_deadline = if unowned { Instant::now() + STOP_UNOWNED } else { deadline };
         for thread in self.threads.shards.drain(..) {
-            done &= join_until(thread, deadline);
+            done &= join_until(thread, shards_deadline) || unowned;
         }
         let _ = self.publications.send_timeout(Publication::Stop, deadline.saturating_duration_since(Instant::now()));
         if let Some(thread) = self.threads.publisher.take() {
@@ -408,15 +417,18 @@ struct SourceSide {
 }
 
 impl House {
-    fn new(config: &Config, journals: Journals, genesis: Genesis, started: Instant) -> anyhow::Result<House> {
+    fn new(config: &Config, journals: Journals, genesis: Genesis) -> House {
         let key = HashKey(genesis.key);
-        let standings: Vec<_> = (0..config.shards).map(|shard| Arc::new(Standing::new(shard, started))).collect();
+        let lives: Vec<Arc<Life>> = (0..shard_threads(config)).map(|_| Arc::default()).collect();
+        let standings: Vec<_> = (0..config.shards)
+            .map(|shard| Arc::new(Standing::new(shard, lives[usize::from(shard) % lives.len()].clone())))
+            .collect();
         let views = Arc::new(Views::default());
         let budget = LabelBudget::new(config.metrics_max_queues);
         let shards: Vec<_> =
             (0..config.shards).map(|shard| SharedShard::new(shard, key, views.clone(), budget.clone())).collect();
         let (publications, published) = publisher::channel();
-        Ok(House {
+        House {
             journal_id: publisher::hex(&genesis.journal_id),
             pending: journals.kafka().map(|_| Arc::default()),
             journals,
@@ -432,13 +444,12 @@ impl House {
             ingest: None,
             stopping: Arc::default(),
             draining: Arc::default(),
-        })
+        }
     }
 
-    /// cores - 1 shard threads, at least 1 and no more than shards; shard n is driven by thread n mod threads.
+    /// Shard n is driven by thread n mod threads.
     fn rings(&self, config: &Config) -> (ShardSide, SourceSide) {
-        let cores = std::thread::available_parallelism().map_or(2, usize::from);
-        let count = (cores - 1).clamp(1, usize::from(config.shards));
+        let count = shard_threads(config);
         let mut threads: Vec<_> = (0..count)
             .map(|_| {
                 let (sleeper, waker) = sleeper();
@@ -548,8 +559,7 @@ impl House {
 
     fn http_state(&self, stopping: watch::Receiver<bool>, offered: Arc<AtomicBool>) -> anyhow::Result<HttpState> {
         debug_assert_eq!(self.key, HashKey(self.genesis.key));
-        let decisions =
-            JournalDecisions::new(self.journals.reader()?, self.journal_id.clone(), self.standings.clone());
+        let decisions = JournalDecisions::new(self.journals.reader()?, self.journal_id.clone(), self.standings.clone());
         let (wall, standings) = (self.wall.clone(), self.standings.clone());
         let clock = move |shard: u16| {
             let clock = *standings[usize::from(shard)].clock.read().expect("nobody panics with it");
@@ -565,7 +575,7 @@ impl House {
             shards: self.shards.clone(),
             views: self.views.clone(),
             decisions: Arc::new(decisions),
-            probes: probes(self.standings.clone(), self.stopping.clone(), offered),
+            probes: probes(self.standings.clone(), self.stopping.clone(), offered, self.journals.silent_ms_max()),
             clock: Arc::new(clock),
             disk_free_bytes: Arc::new(move || disk::free_bytes(path.as_deref()?).ok()),
             stopping,
@@ -574,12 +584,23 @@ impl House {
     }
 }
 
+/// cores - 1, at least 1 and no more than shards.
+fn shard_threads(config: &Config) -> usize {
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    (cores - 1).clamp(1, usize::from(config.shards))
+}
+
 /// Who claims, for people who read the journal.
 fn node_name(config: &Config) -> String {
     format!("{} pid {}", config.http.listen, std::process::id())
 }
 
-fn probes(standings: Arc<[Arc<Standing>]>, stopping: Arc<AtomicBool>, offered: Arc<AtomicBool>) -> Probes {
+fn probes(
+    standings: Arc<[Arc<Standing>]>,
+    stopping: Arc<AtomicBool>,
+    offered: Arc<AtomicBool>,
+    silent_ms_max: u64,
+) -> Probes {
     let alive = standings.clone();
     let ready = move || {
         if stopping.load(Ordering::Acquire) {
@@ -607,7 +628,7 @@ fn probes(standings: Arc<[Arc<Standing>]>, stopping: Arc<AtomicBool>, offered: A
     let alive = move || {
         for standing in alive.iter() {
             let silent_ms = standing.silent_ms();
-            if silent_ms > SILENT_MS_MAX {
+            if silent_ms > silent_ms_max {
                 return Err(format!("shard {} has not come round for {} s", standing.shard, silent_ms / 1_000));
             }
         }
@@ -620,3 +641,6 @@ fn probes(standings: Arc<[Arc<Standing>]>, stopping: Arc<AtomicBool>, offered: A
 pub fn run(config: &Config) -> anyhow::Result<()> {
     Serving::start(config)?.run_until_signal()
 }
+
+#[cfg(test)]
+mod tests;

@@ -67,6 +67,8 @@ pub struct Shard {
     metrics: Arc<ShardMetrics>,
     /// The next item needs the open batch closed first.
     blocked: bool,
+    /// How far the journal goes was asked, before it is read from its start.
+    told_end: bool,
     started: Instant,
 }
 
@@ -89,6 +91,7 @@ impl Shard {
             wall: parts.wall,
             metrics: parts.metrics,
             blocked: false,
+            told_end: false,
             started: Instant::now(),
         }
     }
@@ -114,7 +117,8 @@ impl Shard {
     fn turn(&mut self, journal: &mut dyn Journal) -> Result<bool, JournalError> {
         self.room.standing.sign_of_life();
         let now_ms = self.monotonic_ms();
-        if self.owner.fold().pos == 0 && !self.owner.is_owner() {
+        if !self.told_end {
+            self.told_end = true;
             self.room.progress.begin(journal.end(self.number()).unwrap_or(0));
         }
         let speculative = !self.open.is_empty();
@@ -196,7 +200,12 @@ impl Shard {
     }
 
     fn dropped(&mut self, why: &str, superseded: bool) {
-        tracing::warn!(shard = self.number(), why, superseded, "the shard's state is dropped and the journal is read again");
+        tracing::warn!(
+            shard = self.number(),
+            why,
+            superseded,
+            "the shard's state is dropped and the journal is read again"
+        );
         self.room.standing.set_superseded(superseded);
         self.room.standing.set_owned(false);
         self.metrics.owned.set(0);
@@ -205,6 +214,7 @@ impl Shard {
         // channel. Those of the batch in flight wait for what the log says.
         self.open.clear();
         self.blocked = false;
+        self.told_end = false;
         self.room.publish(Publication::Dropped { shard: self.number(), superseded });
     }
 
@@ -298,8 +308,13 @@ impl Shard {
             }
             Intake::Refused { reason, field, original } => {
                 self.room.engine.dead_letter(offset, reason, now, &mut self.open.out);
-                let letter =
-                    DeadLetter { partition: self.number(), offset, reason: reason.into(), field, original: Some(original) };
+                let letter = DeadLetter {
+                    partition: self.number(),
+                    offset,
+                    reason: reason.into(),
+                    field,
+                    original: Some(original),
+                };
                 self.open.letters.push(letter);
             }
             Intake::Forwarded => {}
@@ -344,7 +359,9 @@ impl Shard {
             && let Body::WorkspaceConfigure { policy, .. } = &input.body
             && !policy.test
         {
-            input.body = Body::Invalid { faults: "the clock is scaled: only a workspace marked `test` can be configured".into() };
+            input.body = Body::Invalid {
+                faults: "the clock is scaled: only a workspace marked `test` can be configured".into(),
+            };
         }
     }
 

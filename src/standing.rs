@@ -7,8 +7,21 @@ use crate::clock::ShardClock;
 use connectors::journal::History;
 use engine::decision::Position;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::Instant;
+
+/// The last sign of life of a thread, shared by the shards it drives: while it reads the journal of one, the others are
+/// not dead.
+pub struct Life {
+    started: Instant,
+    alive_at_ms: AtomicU64,
+}
+
+impl Default for Life {
+    fn default() -> Life {
+        Life { started: Instant::now(), alive_at_ms: AtomicU64::new(0) }
+    }
+}
 
 pub struct Standing {
     pub shard: u16,
@@ -24,16 +37,14 @@ pub struct Standing {
     /// Batches up to the newest published one, with the folds a reader may start from.
     pub history: RwLock<History>,
     relayed: Mutex<Position>,
-    /// The shard thread's last sign of life, ms since the process's start.
-    alive_at_ms: AtomicU64,
-    started: Instant,
+    life: Arc<Life>,
     pub clock: RwLock<ShardClock>,
     /// Of the run of the source that the shard takes from (Kafka).
     generation: AtomicU32,
 }
 
 impl Standing {
-    pub fn new(shard: u16, started: Instant) -> Standing {
+    pub fn new(shard: u16, life: Arc<Life>) -> Standing {
         Standing {
             shard,
             owned: AtomicBool::new(false),
@@ -43,8 +54,7 @@ impl Standing {
             published_seq: AtomicU64::new(0),
             history: RwLock::new(History::new()),
             relayed: Mutex::new(Position::default()),
-            alive_at_ms: AtomicU64::new(0),
-            started,
+            life,
             clock: RwLock::default(),
             generation: AtomicU32::new(0),
         }
@@ -98,11 +108,13 @@ impl Standing {
     }
 
     pub fn sign_of_life(&self) {
-        self.alive_at_ms.store(self.started.elapsed().as_millis() as u64, Ordering::Relaxed);
+        let life = &self.life;
+        life.alive_at_ms.store(life.started.elapsed().as_millis() as u64, Ordering::Relaxed);
     }
 
     /// How long ago the shard's thread last came round.
     pub fn silent_ms(&self) -> u64 {
-        (self.started.elapsed().as_millis() as u64).saturating_sub(self.alive_at_ms.load(Ordering::Relaxed))
+        let now_ms = self.life.started.elapsed().as_millis() as u64;
+        now_ms.saturating_sub(self.life.alive_at_ms.load(Ordering::Relaxed))
     }
 }

@@ -60,6 +60,9 @@ impl Stepping<'_> {
         if row.live() && !self.state.agent(agent).is_online() {
             return rejected(Reason::NotRoutable);
         }
+        if !self.is_countable(agent, slot) {
+            return rejected(Reason::NoCapacity);
+        }
         let over = !self.fits_by_load(agent, slot);
         self.give(slot, agent, over);
         self.tell_conversation(DecisionType::ConversationAssigned, Reason::Supervisor, slot, before);
@@ -110,6 +113,13 @@ impl Stepping<'_> {
         let row = self.state.conversation(conversation);
         let channel = self.state.workspace(row.workspace()).channel(row.channel());
         channel.is_some_and(|c| self.state.fits(agent, row.channel(), c.live, c.units))
+    }
+
+    /// A supervisor may pass any limit of an agent's, but not that of the ledger's numbers.
+    fn is_countable(&self, agent: u32, conversation: u32) -> bool {
+        let row = self.state.conversation(conversation);
+        let channel = self.state.workspace(row.workspace()).channel(row.channel());
+        self.state.agent(agent).used().checked_add(channel.map_or(1, |c| c.units)).is_some()
     }
 
     /// As `fits`, whatever his presence: an absent agent is not over capacity.

@@ -4,13 +4,25 @@ use crate::decision::{DecisionType, Reason};
 use crate::effect::{Effect, NameOf};
 use crate::id::{Id, Kind};
 use crate::policy::{AgentConfig, Policy};
+use crate::state::workspace::Names;
 use crate::step::{DECIDED, RECORDED, Stepping, Verdict, rejected};
+use crate::wire::Wire;
 use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
 
 /// Agents of a shard.
 const AGENTS_MAX: usize = 200_000;
+/// Workspaces of a shard.
+const WORKSPACES_MAX: u32 = 10_000;
 /// Channels that a workspace may ever have named: a bit each in an agent's fit.
-const CHANNELS_EVER: usize = 64;
+const CHANNELS_EVER: u32 = 64;
+/// Queues, entries, tiers and skills that a workspace may ever have named, each.
+const NAMES_EVER: u32 = 60_000;
+/// Bytes of the effects of one configuration: it has to fit a record of 2 MiB with what may stand beside it.
+const CONFIGURE_BYTES: usize = 1_310_720;
+/// Bytes that a name takes in its effect besides its text.
+const NAME_BYTES: usize = 40;
 
 impl Stepping<'_> {
     pub(crate) fn configure_workspace(
@@ -33,12 +45,7 @@ impl Stepping<'_> {
         if !policy.faults().is_empty() {
             return rejected(Reason::InvalidPolicy);
         }
-        let named = ws.map_or(0, |ws| {
-            let channels = &self.state.workspace(ws).channels;
-            let new = |c: &&crate::policy::Channel| channels.find(self.hash(id, Kind::Channel, &c.name)).is_none();
-            channels.len() as usize + policy.channels.iter().filter(new).count()
-        });
-        if named > CHANNELS_EVER {
+        if ws.is_none() && self.state.next_workspace() >= WORKSPACES_MAX || !self.has_room_for(id, ws, policy) {
             return rejected(Reason::TooMany);
         }
         let slot = ws.unwrap_or_else(|| {
@@ -53,7 +60,43 @@ impl Stepping<'_> {
             self.effect(Effect::Reviewed { workspace: slot, next: Some(oldest) });
         }
         self.tell_workspace(DecisionType::WorkspaceConfigured, slot);
+        // Sets that only the policy before had, and those that events brought, where nobody waits in them.
+        while let Some(set) = self.state.workspace(slot).idle_set() {
+            self.effect(Effect::SetClosed { workspace: slot, set });
+        }
         DECIDED
+    }
+
+    /// Whether the names a policy brings, and its bytes, are within what a workspace and a record hold.
+    fn has_room_for(&self, id: &Id, ws: Option<u32>, policy: &Policy) -> bool {
+        let mut bytes = Vec::new();
+        policy.put(&mut bytes);
+        let mut bytes = bytes.len();
+        let mut is_within = |kind: Kind, limit: u32, texts: &mut dyn Iterator<Item = &str>| {
+            let names = ws.map(|ws| self.names(ws, kind));
+            let texts: BTreeSet<&str> = texts.collect();
+            let is_new = |text: &&&str| names.is_none_or(|n| n.find(self.hash(id, kind, text)).is_none());
+            let new: Vec<&&str> = texts.iter().filter(is_new).collect();
+            bytes += new.iter().map(|text| text.len() + NAME_BYTES).sum::<usize>();
+            names.map_or(0, Names::len) + new.len() as u32 <= limit
+        };
+        is_within(Kind::Channel, CHANNELS_EVER, &mut policy.channels.iter().map(|c| &*c.name))
+            && is_within(Kind::Queue, NAMES_EVER, &mut policy.queues.iter().map(|q| &*q.name))
+            && is_within(Kind::Entry, NAMES_EVER, &mut policy.entries.iter().map(|e| &*e.name))
+            && is_within(Kind::Tier, NAMES_EVER, &mut policy.tiers.iter().map(|t| &*t.name))
+            && is_within(Kind::Skill, NAMES_EVER, &mut policy.queues.iter().flat_map(|q| &q.skills).map(|s| &*s.name))
+            && bytes <= CONFIGURE_BYTES
+    }
+
+    fn names(&self, ws: u32, kind: Kind) -> &Names {
+        let workspace = self.state.workspace(ws);
+        match kind {
+            Kind::Channel => &workspace.channels,
+            Kind::Queue => &workspace.queues,
+            Kind::Entry => &workspace.entries,
+            Kind::Tier => &workspace.tiers,
+            _ => &workspace.skills,
+        }
     }
 
     fn name_all(&mut self, ws: u32, id: &Id, policy: &Policy) {
@@ -77,14 +120,7 @@ impl Stepping<'_> {
     /// Gives a configured name its slot, unless it has one.
     fn name(&mut self, ws: u32, id: &Id, what: NameOf, kind: Kind, text: &str) {
         let hash = self.hash(id, kind, text);
-        let workspace = self.state.workspace(ws);
-        let names = match what {
-            NameOf::Channel => &workspace.channels,
-            NameOf::Queue => &workspace.queues,
-            NameOf::Entry => &workspace.entries,
-            NameOf::Tier => &workspace.tiers,
-            _ => &workspace.skills,
-        };
+        let names = self.names(ws, kind);
         if names.find(hash).is_none() {
             let slot = names.len();
             self.effect(Effect::Named { what, workspace: ws, slot, hash, text: text.into() });
@@ -108,6 +144,9 @@ impl Stepping<'_> {
         }
         let name = self.state.workspace(ws).name();
         let workspace = Id { hash: 0, text: name.into() };
+        if self.state.workspace(ws).skills.len() as usize + config.skills.len() > NAMES_EVER as usize {
+            return rejected(Reason::TooMany);
+        }
         for skill in &config.skills {
             self.name(ws, &workspace, NameOf::Skill, Kind::Skill, &skill.name);
         }

@@ -24,7 +24,8 @@ impl Stepping<'_> {
             return ignored(Reason::NotLive);
         }
         match self.find(ws, contact) {
-            Found::Known(_) => ignored(Reason::AlreadyOpen),
+            Found::Known(slot) if self.state.conversation(slot).is_open() => ignored(Reason::AlreadyOpen),
+            Found::Known(_) => ignored(Reason::NotOpen),
             Found::New { other_customer } => self.open(ws, input, contact, channel, other_customer),
         }
     }
@@ -92,7 +93,10 @@ impl Stepping<'_> {
     /// The channel's slot, where the present policy has it.
     fn channel_of(&self, ws: u32, contact: &Contact) -> Option<u32> {
         let workspace = self.state.workspace(ws);
-        workspace.channels.find(contact.channel.hash).filter(|slot| workspace.channel(*slot).is_some())
+        workspace
+            .channels
+            .find(contact.channel.hash)
+            .filter(|slot| workspace.channel(*slot).is_some_and(|c| c.is_configured))
     }
 
     /// The conversation that a fact names, by id or else by identity.

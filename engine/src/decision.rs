@@ -49,7 +49,7 @@ words! {
         Supervisor = 12 "supervisor",
         // conversation.opened
         OtherCustomer = 20 "other_customer",
-        // conversation.resolved, .closed, .abandoned, .unassigned
+        // conversation.resolved, .closed, .abandoned
         Resolved = 30 "resolved",
         ContactEnded = 31 "contact_ended",
         Abandoned = 32 "abandoned",

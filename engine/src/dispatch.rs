@@ -10,7 +10,7 @@ use crate::step::Stepping;
 impl Stepping<'_> {
     /// Assigns until nothing is left or the budget is used up. Returns whether nothing is left.
     pub(crate) fn settle(&mut self, ws: u32) -> bool {
-        while self.budget > 0 {
+        while self.has_budget() {
             let Some((conversation, set)) = self.state.best_head(ws) else { break };
             let agent = self.state.best_agent(ws, set).expect("a set counts a candidate that its pool does not know");
             if self.strategy_of(ws, set) == Strategy::WeightedRoundRobin {

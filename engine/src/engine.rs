@@ -13,6 +13,8 @@ use alloc::vec::Vec;
 
 /// Assignments, re-queues and re-evaluations of one step at most (routing.md §4, step budget).
 pub const STEP_BUDGET: u32 = 256;
+/// Bytes of effects and decisions after which a step leaves the rest for ticks (design.md §4).
+pub const STEP_BYTES: usize = 192 * 1024;
 
 /// Bounds of the idempotency memory (design.md §4).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -57,7 +59,7 @@ pub enum Answer {
 
 pub struct Engine {
     pub(crate) state: State,
-    /// Workspaces in which something is left for a tick.
+    /// Workspaces in which something is left for a tick, by slot.
     unfinished: Vec<u32>,
     /// Recorded effects were applied: what was left for ticks has to be looked for.
     unchecked: bool,
@@ -91,8 +93,9 @@ impl Engine {
     }
 
     fn note(&mut self, workspace: u32, done: bool) {
-        if !done && !self.unfinished.contains(&workspace) {
-            self.unfinished.push(workspace);
+        // Lowest slot first, as a restart would have it.
+        if let (false, Err(at)) = (done, self.unfinished.binary_search(&workspace)) {
+            self.unfinished.insert(at, workspace);
         }
     }
 
@@ -166,7 +169,7 @@ impl Engine {
     /// Promises 1, 2, 3, 6, 7 of routing.md §9 checked on the whole state: the first violation, as a sentence.
     /// Promise 7 is checked where nothing is left for ticks.
     pub fn broken_promise(&mut self) -> Option<String> {
-        let settled = self.wants_tick_at().is_none();
+        let settled = (0..self.state.workspaces().len() as u32).all(|w| !self.state.is_unfinished(w));
         self.state.broken_promise(settled)
     }
 

@@ -31,7 +31,7 @@ pub enum Kind {
     /// (workspace, source): one presence row per (agent, source).
     Source = 13,
     Session = 14,
-    /// (channel, entry, thread): design.md §2's identity of a conversation in a thread.
+    /// (channel, entry, thread): routing.md §2's identity of a conversation in a thread.
     Thread = 15,
     /// (channel, entry, customer): the identity of one without a thread.
     Contact = 16,

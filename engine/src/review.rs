@@ -15,7 +15,7 @@ impl Stepping<'_> {
         let Some(first) = self.state.workspace(ws).review() else { return };
         let mut next = Some(first);
         let mut looked_at = 0;
-        while let Some(slot) = next.filter(|_| looked_at < LOOKED_AT && self.budget > 0) {
+        while let Some(slot) = next.filter(|_| looked_at < LOOKED_AT && self.has_budget()) {
             next = self.state.newer(slot);
             looked_at += 1;
             self.look_again(slot);

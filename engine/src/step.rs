@@ -5,7 +5,7 @@
 
 use crate::decision::{DecisionType, Outcome, Position, Reason, Telling, TellingAgent, TellingConversation};
 use crate::effect::Effect;
-use crate::engine::{Answer, Output, STEP_BUDGET};
+use crate::engine::{Answer, Output, STEP_BUDGET, STEP_BYTES};
 use crate::input::{Body, EventType, Input};
 use crate::state::{NONE, Remembered, State};
 use crate::wire::Wire;
@@ -22,6 +22,8 @@ pub(crate) struct Stepping<'a> {
     pub budget: u32,
     /// Index of the first decision that named the cause.
     first: Option<u32>,
+    /// Output before this step.
+    started_at: usize,
 }
 
 /// What an event came to, before it is remembered.
@@ -41,7 +43,13 @@ pub(crate) const fn rejected(code: Reason) -> Verdict {
 impl<'a> Stepping<'a> {
     pub fn new(state: &'a mut State, out: &'a mut Output, cause: Option<&'a Input>, now: u64) -> Stepping<'a> {
         let now = now.max(state.now());
-        Stepping { state, out, cause, now, budget: STEP_BUDGET, first: None }
+        let started_at = out.effects.len() + out.decisions.len();
+        Stepping { state, out, cause, now, budget: STEP_BUDGET, first: None, started_at }
+    }
+
+    /// Whether this step may go on: assignments and bytes are bounded, the rest is for ticks.
+    pub fn has_budget(&self) -> bool {
+        self.budget > 0 && self.out.effects.len() + self.out.decisions.len() - self.started_at < STEP_BYTES
     }
 
     /// The one door: records an effect and applies it. Time moves with the first effect at a later time.

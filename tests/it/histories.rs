@@ -99,7 +99,7 @@ fn generated_histories_come_upon_every_answer() {
 }
 
 fn new_pair(limits: Limits) -> Pair {
-    let mut pair = Pair::new(events::Sender::new("acme").key);
+    let mut pair = Pair::new(Sender::new("acme").key);
     if limits != Limits::default() {
         pair.set_limits(limits, 0);
     }

@@ -45,7 +45,7 @@ struct Front {
 
 impl Front {
     fn new() -> Front {
-        let standings: Arc<[Arc<Standing>]> = Arc::new([Arc::new(Standing::new(0, Instant::now()))]);
+        let standings: Arc<[Arc<Standing>]> = Arc::new([Arc::new(Standing::new(0, Arc::default()))]);
         let (ingest, offers) = Ingest::embedded(standings.clone());
         let (committed, follower) = watch::channel(Position::default());
         let (stopping, stopped) = watch::channel(false);

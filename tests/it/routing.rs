@@ -5,7 +5,8 @@
 use crate::histories::events::{Sender, agent_config, plain_policy, queue, rule, tier};
 use crate::histories::script::{Desk, START_MS, check};
 use engine::decision::{DecisionType, Told, read_section};
-use engine::input::{ActorKind, By, Status};
+use engine::id::Kind;
+use engine::input::{ActorKind, By, Contact, Status};
 use engine::policy::{Policy, Strategy, Subject};
 use engine::{Engine, Output};
 
@@ -366,7 +367,7 @@ fn beyond_its_limit_of_sets_an_idle_one_makes_room_or_the_events_skills_are_left
 /// Bytes of effects and decisions of one assignment: the work that a step leaves behind, and no clock.
 fn assignment_behind(unservable: usize) -> (usize, usize, Vec<DecisionType>) {
     let mut policy = policy(Strategy::LongestIdle);
-    policy.tiers = vec![tier("vip", 1_000_000_000)];
+    policy.tiers = vec![tier("vip", 1_000_000)];
     let mut sender = Sender::new("acme");
     let mut engine = Engine::new(sender.key);
     let mut out = Output::default();
@@ -375,10 +376,11 @@ fn assignment_behind(unservable: usize) -> (usize, usize, Vec<DecisionType>) {
     engine.step(&sender.agent("anna", agent_config(Some(1), 1, &[])), START_MS, &mut out);
     engine.step(&sender.presence("anna", Status::Online, By::Agent), START_MS, &mut out);
     let busy = sender.contact("voice", "", None, None);
-    let busy = engine::input::Contact { conversation: Some(sender.id(engine::id::Kind::Conversation, "busy")), ..busy };
+    let busy = Contact { conversation: Some(sender.id(Kind::Conversation, "busy")), ..busy };
     engine.step(&sender.started(busy), START_MS, &mut out);
     for _ in 0..unservable {
-        let contact = sender.requiring(sender.contact("voice", "", None, None), &[("nobody_has_it", 1)]);
+        let mut contact = sender.requiring(sender.contact("voice", "", None, None), &[("nobody_has_it", 1)]);
+        contact.tier = Some(sender.hash(Kind::Tier, &["vip"]));
         engine.step(&sender.started(contact), START_MS, &mut out);
         out.begin(out.seq + 1);
     }

@@ -15,19 +15,27 @@ pub enum Halt {
     Hole { expected: u64, found: u64 },
     #[error("the journal's record at offset {offset} cannot be read: {why}")]
     Unreadable { offset: u64, why: &'static str },
-    #[error("the journal's record at offset {offset} has version {version}, which this build does not know; use a newer one")]
+    #[error(
+        "the journal's record at offset {offset} has version {version}, which this build does not know; use a newer one"
+    )]
     UnknownVersion { offset: u64, version: u16 },
-    #[error("the journal's record at offset {offset} belongs to shard {found}, not to shard {shard}: the topics are mixed up")]
+    #[error(
+        "the journal's record at offset {offset} belongs to shard {found}, not to shard {shard}: the topics are mixed up"
+    )]
     OtherShard { offset: u64, shard: u16, found: u16 },
     #[error("the journal was rewritten: the record at offset {offset} is not the one that was read there before")]
     Rewritten { offset: u64 },
     #[error("the journal was cut off: it ends at offset {end}, and offset {position} had been reached")]
     Truncated { end: u64, position: u64 },
-    #[error("the journal's offsets went back: an append was acknowledged at offset {offset}, and another record stands there")]
+    #[error(
+        "the journal's offsets went back: an append was acknowledged at offset {offset}, and another record stands there"
+    )]
     OffsetRegress { offset: u64 },
     #[error("decision {seq}.{idx} was published and the journal does not confirm it: the journal has lost records")]
     UnconfirmedDecision { seq: u64, idx: u32 },
-    #[error("the state rebuilt at record {seq} has digest {found:032x} and the record says {expected:032x}: the journal was written by another engine or is damaged")]
+    #[error(
+        "the state rebuilt at record {seq} has digest {found:032x} and the record says {expected:032x}: the journal was written by another engine or is damaged"
+    )]
     OtherState { seq: u64, expected: u128, found: u128 },
     #[error("the effects of record {seq} cannot be applied: {why}")]
     Effects { seq: u64, why: &'static str },

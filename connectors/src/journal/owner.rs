@@ -44,16 +44,19 @@ pub struct Timing {
     pub idle_ms: u64,
     /// Longer than the writer's own time-out.
     pub ack_ms_max: u64,
-    /// An idle node and an owner without work look at the log this often (rule 15).
+    /// A node that does not own the shard looks at the log this often (rule 15).
     pub poll_ms: u64,
+    /// An owner without work. Rarely: a read holds up the other shards of its thread, and the next ack tells as well.
+    pub owner_poll_ms: u64,
 }
 
 impl Timing {
     /// SQLite: one process a file, so nobody to wait for; an append that fails is tried again by the writer.
     pub const EMBEDDED: Timing =
-        Timing { backoff_base_ms: 100, idle_ms: 500, ack_ms_max: u64::MAX / 4, poll_ms: 60_000 };
+        Timing { backoff_base_ms: 100, idle_ms: 500, ack_ms_max: u64::MAX / 4, poll_ms: 1_000, owner_poll_ms: 60_000 };
     /// Kafka, with `delivery.timeout.ms` at 30 s.
-    pub const KAFKA: Timing = Timing { backoff_base_ms: 1_000, idle_ms: 10_000, ack_ms_max: 60_000, poll_ms: 2_000 };
+    pub const KAFKA: Timing =
+        Timing { backoff_base_ms: 1_000, idle_ms: 10_000, ack_ms_max: 60_000, poll_ms: 2_000, owner_poll_ms: 30_000 };
 }
 
 /// What a batch says of itself; the rest of its header comes from the fold.
@@ -184,7 +187,7 @@ impl Owner {
         match self.role {
             Role::Idle => Some(self.not_before_ms.min(self.read_at_ms + self.timing.poll_ms).saturating_sub(now_ms)),
             _ if self.awaits_ack() => Some((self.sent_at_ms + self.timing.ack_ms_max).saturating_sub(now_ms)),
-            _ => Some((self.read_at_ms + self.timing.poll_ms).saturating_sub(now_ms)),
+            _ => Some((self.read_at_ms + self.timing.owner_poll_ms).saturating_sub(now_ms)),
         }
     }
 
@@ -209,7 +212,7 @@ impl Owner {
         }
         match self.role {
             Role::Idle => self.idle(journal, domain, now_ms),
-            _ if !speculative && now_ms >= self.read_at_ms + self.timing.poll_ms => {
+            _ if !speculative && now_ms >= self.read_at_ms + self.timing.owner_poll_ms => {
                 self.follow(journal, domain, None, now_ms)?;
                 if self.fold.claim_id != self.claim_id {
                     self.step_down(journal, domain, now_ms);
@@ -258,7 +261,8 @@ impl Owner {
         let (high, low) = (self.draw(), self.draw());
         self.claim_id[..8].copy_from_slice(&high.to_le_bytes());
         self.claim_id[8..].copy_from_slice(&low.to_le_bytes());
-        let header = self.header(Kind::Claim, &Batch { to: self.fold.next_input, now: self.fold.now, ..Batch::default() });
+        let header =
+            self.header(Kind::Claim, &Batch { to: self.fold.next_input, now: self.fold.now, ..Batch::default() });
         #[cfg(test)]
         {
             self.claim_term = header.term;
@@ -290,7 +294,9 @@ impl Owner {
         assert!(self.is_free(), "W = 1: one batch in flight");
         let header = self.header(Kind::Batch, batch);
         let record: Arc<[u8]> = record::encode(&header, batch.effects, batch.decisions, batch.inputs).into();
-        assert!(record.len() <= super::RECORD_BYTES_MAX, "a record passes the topic's max.message.bytes");
+        // Inputs stand in it only where no topic limits it; a `workspace.configure` then stands there twice.
+        let bytes_max = if batch.inputs.is_empty() { super::RECORD_BYTES_MAX } else { 2 * super::RECORD_BYTES_MAX };
+        assert!(record.len() <= bytes_max, "a record of {} bytes passes the limit", record.len());
         let ticket = self.ticket(now_ms);
         self.in_flight = Some(InFlight { ticket, record: record.clone() });
         journal.submit(self.shard, ticket, record.clone());
@@ -381,8 +387,8 @@ impl Owner {
         }
         self.follow(journal, domain, Some(offset), now_ms)?;
         #[cfg(test)]
-        let won = self.fold.claim_id == self.claim_id
-            || (self.plant.claim_by_term && self.fold.term == self.claim_term);
+        let won =
+            self.fold.claim_id == self.claim_id || (self.plant.claim_by_term && self.fold.term == self.claim_term);
         #[cfg(not(test))]
         let won = self.fold.claim_id == self.claim_id;
         if !won {
@@ -624,7 +630,9 @@ fn check_genesis(fold: &Fold, ours: &Genesis) -> Result<(), Halt> {
         Some(theirs) if theirs.shards != ours.shards => {
             refused(&format!("the journal has {} shards and {} are configured", theirs.shards, ours.shards))
         }
-        Some(theirs) if theirs.topics != ours.topics => refused("the journal belongs to other topics than the configured"),
+        Some(theirs) if theirs.topics != ours.topics => {
+            refused("the journal belongs to other topics than the configured")
+        }
         Some(theirs) if theirs != ours => refused("the journal has another id or key"),
         _ => Ok(()),
     }

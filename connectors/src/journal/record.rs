@@ -317,11 +317,29 @@ mod tests {
         let bytes = encode(&header(), b"effects", b"decisions", b"inputs");
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         let fixture = concat!(
-            "53545257", "0100", "02", "01", "0201", "0300000000000000", "c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1",
-            "0700000000000000", "abababababababababababababababababababababababababababababababab",
-            "0a00000000000000", "0c00000000000000", "0500000000000000", "01000000", "0600000000000000", "02000000",
-            "0068e5cf8b010000", "000102030405060708090a0b0c0d0e0f", "07000000", "09000000", "06000000",
-            "65666665637473", "6465636973696f6e73", "696e70757473",
+            "53545257",
+            "0100",
+            "02",
+            "01",
+            "0201",
+            "0300000000000000",
+            "c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1",
+            "0700000000000000",
+            "abababababababababababababababababababababababababababababababab",
+            "0a00000000000000",
+            "0c00000000000000",
+            "0500000000000000",
+            "01000000",
+            "0600000000000000",
+            "02000000",
+            "0068e5cf8b010000",
+            "000102030405060708090a0b0c0d0e0f",
+            "07000000",
+            "09000000",
+            "06000000",
+            "65666665637473",
+            "6465636973696f6e73",
+            "696e70757473",
         );
         assert_eq!(hex[..fixture.len()], *fixture);
         assert_eq!(bytes.len(), fixture.len() / 2 + 4);

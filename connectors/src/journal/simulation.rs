@@ -32,7 +32,7 @@ const FAULTY_ROUNDS: u64 = 500;
 const QUIET_ROUNDS: u64 = 4_000;
 const INPUTS: u64 = 45;
 const ACK_ROUNDS: u64 = 25;
-const TIMING: Timing = Timing { backoff_base_ms: 6, idle_ms: 40, ack_ms_max: ACK_ROUNDS, poll_ms: 8 };
+const TIMING: Timing = Timing { backoff_base_ms: 6, idle_ms: 40, ack_ms_max: ACK_ROUNDS, poll_ms: 8, owner_poll_ms: 8 };
 
 /// What may happen to the log itself; the protocol only promises to notice.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -409,9 +409,10 @@ impl Node {
                 let position = world.answers.iter().position(|answer| {
                     answer.node == node
                         && answer.due <= round
-                        && !world.answers.iter().any(|other| {
-                            other.writer == answer.writer && other.acked.ticket < answer.acked.ticket
-                        })
+                        && !world
+                            .answers
+                            .iter()
+                            .any(|other| other.writer == answer.writer && other.acked.ticket < answer.acked.ticket)
                 });
                 let Some(position) = position else { return };
                 world.answers.remove(position).acked
@@ -459,8 +460,13 @@ impl Node {
         drop(world);
         self.domain.state = state_after(base, &effects);
         let round = self.journal.world().round;
-        let batch =
-            Batch { to, digest: u128::from(self.domain.state), effects: &effects, decisions: &[1, 0], ..Batch::default() };
+        let batch = Batch {
+            to,
+            digest: u128::from(self.domain.state),
+            effects: &effects,
+            decisions: &[1, 0],
+            ..Batch::default()
+        };
         let record = self.owner.submit(&mut self.journal, &batch, round);
         self.journal.world().bases.insert(record::digest(&record), base);
     }
@@ -508,7 +514,8 @@ fn simulate(seed: u64, plant: Plant, damage: Damage) -> Outcome {
         let world = world.lock().unwrap();
         let settled = world.covered == INPUTS && world.seen_seq == world.batches.len() as u64;
         let over = round > FAULTY_ROUNDS && settled && nodes.iter().any(|node| node.owner.is_owner());
-        let halted = nodes.iter().all(|node| node.halted.is_some()) || (damage != Damage::None && round > FAULTY_ROUNDS + 500);
+        let halted =
+            nodes.iter().all(|node| node.halted.is_some()) || (damage != Damage::None && round > FAULTY_ROUNDS + 500);
         if over || halted || (world.broken.is_some() && damage == Damage::None) {
             break;
         }
@@ -648,7 +655,10 @@ fn a_log_that_lost_published_batches_halts_its_owner() {
         let said = outcome.halts.iter().any(|halt| {
             matches!(
                 halt,
-                Halt::Truncated { .. } | Halt::Rewritten { .. } | Halt::UnconfirmedDecision { .. } | Halt::OffsetRegress { .. }
+                Halt::Truncated { .. }
+                    | Halt::Rewritten { .. }
+                    | Halt::UnconfirmedDecision { .. }
+                    | Halt::OffsetRegress { .. }
             )
         });
         halted += u32::from(said);

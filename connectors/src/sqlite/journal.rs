@@ -30,11 +30,17 @@ struct Append {
     wake: Wake,
 }
 
+enum Work {
+    Append(Append),
+    /// What was submitted before is written.
+    Stop,
+}
+
 /// The open file: holds the lock and the writer thread. Its journals are handles.
 pub struct SqliteStore {
     path: PathBuf,
     shards: u16,
-    appends: Option<Sender<Append>>,
+    appends: Sender<Work>,
     writer: Option<std::thread::JoinHandle<()>>,
     _lock: File,
 }
@@ -65,18 +71,15 @@ impl SqliteStore {
             .name("journal".into())
             .spawn(move || write(connection, &waiting))
             .map_err(|error| JournalError::Unavailable(error.to_string()))?;
-        Ok(SqliteStore { path: path.into(), shards, appends: Some(appends), writer: Some(writer), _lock: lock })
+        Ok(SqliteStore { path: path.into(), shards, appends, writer: Some(writer), _lock: lock })
     }
 
     /// A handle for one thread; its acks go to `acks`.
     pub fn journal(&self, acks: Sender<Acked>, wake: Wake) -> Result<SqliteJournal, JournalError> {
-        let reader = Connection::open_with_flags(
-            &self.path,
-            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-        )
-        .map_err(|error| failed(&self.path, &error))?;
-        let appends = self.appends.clone().expect("open until dropped");
-        Ok(SqliteJournal { reader, shards: self.shards, appends, acks, wake })
+        let reader =
+            Connection::open_with_flags(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+                .map_err(|error| failed(&self.path, &error))?;
+        Ok(SqliteJournal { reader, shards: self.shards, appends: self.appends.clone(), acks, wake })
     }
 
     /// A handle that only reads.
@@ -90,9 +93,9 @@ impl SqliteStore {
 }
 
 impl Drop for SqliteStore {
-    /// What was submitted is written before the file is closed. The journals must be dropped first.
+    /// What was submitted is written before the file is closed; what a journal submits later is never acknowledged.
     fn drop(&mut self) {
-        self.appends = None;
+        let _ = self.appends.send(Work::Stop);
         if let Some(writer) = self.writer.take() {
             let _ = writer.join();
         }
@@ -111,15 +114,10 @@ fn failed(path: &Path, error: &rusqlite::Error) -> JournalError {
 fn lock(path: &Path) -> Result<File, JournalError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
-    let unavailable = |error: &dyn std::fmt::Display| {
-        JournalError::Unavailable(format!("{}: {error}", Path::new(&name).display()))
-    };
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&name)
-        .map_err(|error| unavailable(&error))?;
+    let unavailable =
+        |error: &dyn std::fmt::Display| JournalError::Unavailable(format!("{}: {error}", Path::new(&name).display()));
+    let file =
+        File::options().create(true).truncate(false).write(true).open(&name).map_err(|error| unavailable(&error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {
@@ -158,18 +156,23 @@ fn create(connection: &Connection, shards: u16) -> rusqlite::Result<u16> {
         "INSERT INTO meta (name, value) VALUES ('shards', ?1) ON CONFLICT DO NOTHING",
         params![shards.to_string()],
     )?;
-    let found: String =
-        connection.query_row("SELECT value FROM meta WHERE name = 'shards'", [], |row| row.get(0))?;
+    let found: String = connection.query_row("SELECT value FROM meta WHERE name = 'shards'", [], |row| row.get(0))?;
     connection.execute_batch("COMMIT")?;
     Ok(found.parse().unwrap_or(0))
 }
 
 /// The writer thread: takes what waits, commits it together, acknowledges. Ends when the store is dropped.
-fn write(mut connection: Connection, waiting: &Receiver<Append>) {
+fn write(mut connection: Connection, waiting: &Receiver<Work>) {
     let mut group: Vec<Append> = Vec::with_capacity(WAITING_MAX);
-    while let Ok(first) = waiting.recv() {
-        group.push(first);
-        group.extend(waiting.try_iter().take(WAITING_MAX - 1));
+    let mut stop = false;
+    while !stop {
+        let Ok(first) = waiting.recv() else { return };
+        for work in std::iter::once(first).chain(waiting.try_iter().take(WAITING_MAX - 1)) {
+            match work {
+                Work::Append(append) => group.push(append),
+                Work::Stop => stop = true,
+            }
+        }
         let acks = loop {
             match commit(&mut connection, &group) {
                 Ok(acks) => break acks,
@@ -258,7 +261,7 @@ fn head(connection: &Connection, shard: u16) -> rusqlite::Result<Head> {
 pub struct SqliteJournal {
     reader: Connection,
     shards: u16,
-    appends: Sender<Append>,
+    appends: Sender<Work>,
     acks: Sender<Acked>,
     wake: Wake,
 }
@@ -294,7 +297,13 @@ impl Journal for SqliteJournal {
     }
 
     /// A committed row is seen by every later read transaction, so one scan reaches `through` or it is not there.
-    fn read_through(&mut self, shard: u16, from: u64, through: u64, visit: &mut Visit<'_>) -> Result<u64, JournalError> {
+    fn read_through(
+        &mut self,
+        shard: u16,
+        from: u64,
+        through: u64,
+        visit: &mut Visit<'_>,
+    ) -> Result<u64, JournalError> {
         let end = self.scan(shard, from, visit)?;
         if end > through {
             return Ok(end);
@@ -311,9 +320,8 @@ impl Journal for SqliteJournal {
 
     fn submit(&mut self, shard: u16, ticket: u64, record: Arc<[u8]>) {
         let append = Append { shard, ticket, record, acks: self.acks.clone(), wake: self.wake.clone() };
-        if self.appends.send(append).is_err() {
-            panic!("the journal's writer thread has ended");
-        }
+        // The writer has ended only when the store is closed: nobody waits for this ack.
+        let _ = self.appends.send(Work::Append(append));
     }
 
     fn end(&mut self, shard: u16) -> Option<u64> {

@@ -399,18 +399,43 @@ impl State {
         let rows = &self.conversations;
         self.conversation_index.insert_unique(opening.hash as u64, slot, |s| rows[*s as usize].hash as u64);
         if opening.identity != 0 {
-            self.point_identity(opening.identity, slot);
+            self.link_identity(opening.identity, slot);
         }
         self.mark_conversation(slot);
     }
 
-    /// The identity leads to `slot` from now on.
-    fn point_identity(&mut self, identity: u128, slot: u32) {
-        let rows = &self.conversations;
+    /// The newest of its identity: those opened before stay behind it.
+    fn link_identity(&mut self, identity: u128, slot: u32) {
+        let rows = &mut self.conversations;
         match self.identity_index.find_mut(identity as u64, |s| rows[*s as usize].identity == identity) {
-            Some(known) => *known = slot,
+            Some(known) => {
+                rows[slot as usize].older_alike = *known;
+                rows[*known as usize].newer_alike = slot;
+                *known = slot;
+            }
             None => {
                 self.identity_index.insert_unique(identity as u64, slot, |s| rows[*s as usize].identity as u64);
+            }
+        }
+    }
+
+    fn unlink_identity(&mut self, slot: u32) {
+        let row = &self.conversations[slot as usize];
+        let (identity, older, newer) = (row.identity, row.older_alike, row.newer_alike);
+        if identity == 0 {
+            return;
+        }
+        if older != NONE {
+            self.conversations[older as usize].newer_alike = newer;
+        }
+        if newer != NONE {
+            self.conversations[newer as usize].older_alike = older;
+        } else if let Ok(mut entry) = self.identity_index.find_entry(identity as u64, |s| *s == slot) {
+            match older {
+                NONE => {
+                    entry.remove();
+                }
+                _ => *entry.get_mut() = older,
             }
         }
     }
@@ -524,7 +549,9 @@ impl State {
         row.resolved_at = now;
         let entry = (slot, row.number, row.epoch);
         let workspace = row.workspace as usize;
+        self.workspaces[workspace].resolved_now += 1;
         self.workspaces[workspace].resolved.push_back(entry);
+        self.compact_resolved(workspace as u32);
         self.mark_conversation(slot);
     }
 
@@ -545,8 +572,19 @@ impl State {
         row.tier = tier;
         row.resolved_at = 0;
         let workspace = row.workspace;
+        self.workspaces[workspace as usize].resolved_now -= 1;
         self.drop_stale_resolved(workspace);
         self.mark_conversation(slot);
+    }
+
+    /// Stale entries behind a valid front: dropped all at once when they are more than the valid ones.
+    fn compact_resolved(&mut self, workspace: u32) {
+        let ws = &self.workspaces[workspace as usize];
+        if ws.resolved.len() > 2 * ws.resolved_now + 64 {
+            let mut entries = core::mem::take(&mut self.workspaces[workspace as usize].resolved);
+            entries.retain(|entry| self.is_resolved_entry(entry));
+            self.workspaces[workspace as usize].resolved = entries;
+        }
     }
 
     /// Entries at the front that tell of a conversation no longer resolved.
@@ -562,9 +600,10 @@ impl State {
     fn ended(&mut self, slot: u32) {
         self.stop(slot);
         let row = &mut self.conversations[slot as usize];
-        row.phase = Phase::Resolved;
+        let was_resolved = core::mem::replace(&mut row.phase, Phase::Resolved) == Phase::Resolved;
+        self.workspaces[row.workspace as usize].resolved_now -= usize::from(was_resolved);
         row.resolved_at = 0;
-        let (workspace, hash, identity, epoch) = (row.workspace, row.hash, row.identity, row.epoch);
+        let (workspace, hash, epoch) = (row.workspace, row.hash, row.epoch);
         let (older, newer) = (row.older, row.newer);
         let ws = &mut self.workspaces[workspace as usize];
         match older {
@@ -582,9 +621,7 @@ impl State {
         if let Ok(entry) = self.conversation_index.find_entry(hash as u64, |s| *s == slot) {
             entry.remove();
         }
-        if let Ok(entry) = self.identity_index.find_entry(identity as u64, |s| *s == slot) {
-            entry.remove();
-        }
+        self.unlink_identity(slot);
         let change = self.links.insert(hash, epoch, self.now, self.key);
         self.sum = self.sum.wrapping_add(change);
         self.drop_stale_resolved(workspace);

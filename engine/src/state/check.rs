@@ -1,6 +1,7 @@
 //! The promises of routing.md §9 that a state can be asked for, checked in full: for tests, and a sample in production.
 //!
-//! It shares no index with what it checks: sums, candidates and picks are computed again from rows by plain scans.
+//! Sums, candidates and picks are computed again from rows by plain scans; only the keys of the orders are shared. What
+//! this cannot see (a wrong key), the naive engine of the tests does.
 
 use super::set::{PICK, RequirementSet};
 use super::{NONE, Phase, State, Workspace};
@@ -60,6 +61,16 @@ impl State {
             let sums =
                 (sum(&|c| c.units), holds.len() as u32, sum(&|c| u32::from(c.exclusive)), sum(&|c| u32::from(c.live)));
             let kept = (a.used, a.holds, a.exclusive_holds, a.live_holds);
+            let live_on = |channel: usize| {
+                let on = |c: &&u32| {
+                    self.conversations[**c as usize].live
+                        && self.conversations[**c as usize].channel as usize == channel
+                };
+                holds.iter().filter(on).count() as u32
+            };
+            if let Some(channel) = (0..a.live_by_channel.len()).find(|ch| a.live_by_channel[*ch] != live_on(*ch)) {
+                return Some(format!("promise 3: agent {} miscounts his live holds of channel {channel}", a.id));
+            }
             if sums != kept {
                 return Some(format!("promise 3: agent {} keeps {kept:?}, his holds give {sums:?}", a.id));
             }

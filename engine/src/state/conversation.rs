@@ -58,6 +58,9 @@ pub struct Conversation {
     pub(super) newer: u32,
     pub(super) before_of_owner: u32,
     pub(super) next_of_owner: u32,
+    /// Conversations of one identity: the index leads to the newest, these to those opened before and after.
+    pub(super) older_alike: u32,
+    pub(super) newer_alike: u32,
     pub(super) fingerprint: u128,
 }
 
@@ -103,6 +106,8 @@ impl Conversation {
             newer: NONE,
             before_of_owner: NONE,
             next_of_owner: NONE,
+            older_alike: NONE,
+            newer_alike: NONE,
             fingerprint: 0,
         }
     }

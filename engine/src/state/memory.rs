@@ -170,6 +170,9 @@ impl Links {
         let mut change = row.fingerprint(key);
         self.fifo.push(row, |l| l.hash);
         self.live += 1;
+        if self.fifo.rows.len() > 2 * self.live + 64 {
+            self.compact();
+        }
         let mut dropped = 0;
         while let Some(oldest) = self.fifo.rows.front().copied() {
             if oldest.gone {
@@ -187,6 +190,17 @@ impl Links {
             change = change.wrapping_sub(oldest.fingerprint(key));
         }
         change
+    }
+
+    /// Rows taken up again behind a live front, dropped all at once when they are more than the live ones.
+    fn compact(&mut self) {
+        let mut kept = Fifo::new();
+        for row in core::mem::take(&mut self.fifo.rows) {
+            if !row.gone {
+                kept.push(row, |l: &Link| l.hash);
+            }
+        }
+        self.fifo = kept;
     }
 
     pub fn in_full(&self, key: HashKey) -> u128 {

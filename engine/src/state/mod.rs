@@ -120,8 +120,17 @@ impl State {
     pub fn find_conversation(&self, hash: u128) -> Option<u32> {
         self.conversation_index.find(hash as u64, |s| self.conversations[*s as usize].hash == hash).copied()
     }
+    /// Of the conversations of an identity the newest that is open, else the one resolved last; of those that were
+    /// opened last, so that a customer with a thousand of them costs no more.
     pub fn find_identity(&self, identity: u128) -> Option<u32> {
-        self.identity_index.find(identity as u64, |s| self.conversations[*s as usize].identity == identity).copied()
+        const LOOKED_AT: usize = 64;
+        let of = |s: &u32| self.conversations[*s as usize].identity == identity;
+        let newest = self.identity_index.find(identity as u64, of).copied()?;
+        let older = |slot: &u32| Some(self.conversations[*slot as usize].older_alike).filter(|s| *s != NONE);
+        let alike = core::iter::successors(Some(newest), older).take(LOOKED_AT);
+        let is_open = |slot: &u32| self.conversation(*slot).is_open();
+        let resolved_at = |slot: &u32| (self.conversation(*slot).resolved_at, self.conversation(*slot).number);
+        alike.clone().find(is_open).or_else(|| alike.max_by_key(resolved_at))
     }
     pub fn texts(&self, conversation: u32) -> &Texts {
         &self.texts[conversation as usize]

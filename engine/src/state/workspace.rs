@@ -49,6 +49,8 @@ pub struct ChannelRule {
     pub units: u32,
     pub exclusive: bool,
     pub short_abandon_ms: u64,
+    /// In the present policy. One that is not stays for the conversations that are on it already.
+    pub is_configured: bool,
 }
 
 pub struct QueueRule {
@@ -97,6 +99,8 @@ pub struct Workspace {
     pub(super) newest: u32,
     /// Resolved ones in the order of their resolves: (slot, number, epoch); a reopened one's entry is stale.
     pub(super) resolved: VecDeque<(u32, u64, u64)>,
+    /// How many of its conversations are resolved: entries of `resolved` that are not stale.
+    pub(super) resolved_now: usize,
     /// The next conversation that a changed policy has to look at.
     pub(super) review: Option<u32>,
     pub(super) policy_fingerprint: u128,
@@ -130,6 +134,7 @@ impl Workspace {
             oldest: NONE,
             newest: NONE,
             resolved: VecDeque::new(),
+            resolved_now: 0,
             review: None,
             policy_fingerprint: 0,
             dirty: false,
@@ -162,13 +167,17 @@ impl Workspace {
 
         let name = self.name.clone();
         let slot = |names: &Names, kind, text: &str| names.find(key.hash(kind, &name, &[text])).unwrap_or(NONE);
-        let mut channel_rules = vec_of(self.channels.len());
+        let mut channel_rules: Vec<Option<ChannelRule>> = vec_of(self.channels.len());
+        for (slot, past) in self.channel_rules.iter().enumerate() {
+            channel_rules[slot] = past.map(|rule| ChannelRule { is_configured: false, ..rule });
+        }
         for c in &policy.channels {
             let rule = ChannelRule {
                 live: c.live,
                 units: c.units,
                 exclusive: c.exclusive,
                 short_abandon_ms: c.short_abandon_ms,
+                is_configured: true,
             };
             channel_rules[slot(&self.channels, Kind::Channel, &c.name) as usize] = Some(rule);
         }

@@ -125,7 +125,6 @@ impl Pair {
     pub fn recover(&mut self) -> Result<(), String> {
         self.seal()?;
         std::mem::swap(&mut self.engine, &mut self.replica);
-        self.naive.recovered();
         Ok(())
     }
 

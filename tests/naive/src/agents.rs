@@ -119,7 +119,7 @@ impl Step<'_> {
     /// The agent takes the conversation: he holds its units until it ends.
     pub fn take_hold(&mut self, agent: &str, conversation: &str) {
         let taken = &self.workspace.conversations[conversation];
-        let channel = self.workspace.channel(&taken.set.channel);
+        let channel = self.workspace.channel_ever(&taken.set.channel);
         let hold = Hold {
             conversation: conversation.to_string(),
             channel: taken.set.channel.clone(),

@@ -14,7 +14,7 @@ impl Step<'_> {
             return refusal;
         }
         let owner = self.workspace.conversations[id].owner.as_deref();
-        let channel = self.workspace.channel(&self.workspace.conversations[id].set.channel);
+        let channel = self.workspace.channel_ever(&self.workspace.conversations[id].set.channel);
         let claimer = self.agent(agent);
         let refusal = match owner {
             Some(owner) if owner == agent => Reason::AlreadyOwner,
@@ -52,7 +52,7 @@ impl Step<'_> {
         if self.agent(agent).effective != Status::Online && is_live {
             return Verdict::rejected(Reason::NotRoutable);
         }
-        let channel = self.workspace.channel(&conversation.set.channel);
+        let channel = self.workspace.channel_ever(&conversation.set.channel);
         let fitted = self.workspace.has_room(self.agent(agent), channel);
         let previous_owner = self.end_hold(id).unwrap_or_default();
         self.take_hold(agent, id);

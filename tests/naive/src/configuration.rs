@@ -23,6 +23,9 @@ impl Step<'_> {
             return Verdict::rejected(Reason::InvalidPolicy);
         }
         self.workspace.policy = policy.clone();
+        for channel in &policy.channels {
+            self.workspace.past_channels.insert(channel.name.to_string(), channel.clone());
+        }
         for queue in &policy.queues {
             self.workspace.strategies.insert(queue.name.to_string(), queue.strategy);
         }
@@ -32,6 +35,7 @@ impl Step<'_> {
             self.agent_moved(&agent);
         }
         self.tell_configured();
+        self.workspace.close_idle_sets();
         Verdict::decided()
     }
 

@@ -33,6 +33,9 @@ impl Step<'_> {
             return Verdict::ignored(Reason::NotLive);
         }
         match self.find(contact) {
+            Found::Known(id) if self.workspace.conversations[&id].resolved_at.is_some() => {
+                Verdict::ignored(Reason::NotOpen)
+            }
             Found::Known(_) => Verdict::ignored(Reason::AlreadyOpen),
             Found::New { id, reason } => self.open(contact, &id, reason),
         }
@@ -87,7 +90,7 @@ impl Step<'_> {
 
     fn abandonment(&self, id: &str) -> Reason {
         let conversation = &self.workspace.conversations[id];
-        let short = self.workspace.channel(&conversation.set.channel).map_or(0, |channel| channel.short_abandon_ms);
+        let short = self.workspace.channel_ever(&conversation.set.channel).map_or(0, |channel| channel.short_abandon_ms);
         if self.now - conversation.arrival <= short { Reason::ShortAbandoned } else { Reason::Abandoned }
     }
 
@@ -154,15 +157,24 @@ impl Step<'_> {
     }
 
     fn by_identity(&mut self, identity: Option<u128>) -> Option<String> {
-        let id = self.workspace.identities.get(&identity?)?.clone();
+        let id = self.alike(identity)?;
         self.known(&id).then_some(id)
+    }
+
+    /// Of an identity's conversations the newest that is open, else the one resolved last; of the last opened ones.
+    fn alike(&self, identity: Option<u128>) -> Option<String> {
+        const LOOKED_AT: usize = 64;
+        let alike = self.workspace.identities.get(&identity?)?.values().rev().take(LOOKED_AT);
+        let of = |id: &String| &self.workspace.conversations[id];
+        let open = alike.clone().find(|id| of(id).resolved_at.is_none());
+        open.or_else(|| alike.max_by_key(|id| (of(id).resolved_at, of(id).creation))).cloned()
     }
 
     /// What a fact names that opens nothing: open, or resolved and not yet closed.
     fn find_existing(&self, named: Option<&Id>, identity: Option<u128>) -> Option<String> {
         match named {
             Some(named) => self.workspace.conversations.get(&*named.text).map(|conversation| conversation.id.clone()),
-            None => self.workspace.identities.get(&identity?).cloned(),
+            None => self.alike(identity),
         }
     }
 
@@ -210,7 +222,8 @@ impl Step<'_> {
         *self.next_creation += 1;
         self.workspace.conversations.insert(id.to_string(), conversation);
         if let Some(identity) = contact.identity {
-            self.workspace.identities.insert(identity, id.to_string());
+            let creation = self.workspace.conversations[id].creation;
+            self.workspace.identities.entry(identity).or_default().insert(creation, id.to_string());
         }
         self.tell(DecisionType::ConversationOpened, reason, id);
         self.enqueue(id);
@@ -258,10 +271,8 @@ impl Step<'_> {
         let Some(conversation) = self.workspace.conversations.remove(id) else { return };
         self.workspace.waiting.remove(&conversation.place());
         self.workspace.resolved.remove(&conversation.resolve_number);
-        if let Some(identity) = conversation.identity
-            && self.workspace.identities.get(&identity).is_some_and(|points_at| points_at == id)
-        {
-            self.workspace.identities.remove(&identity);
+        if let Some(alike) = conversation.identity.and_then(|identity| self.workspace.identities.get_mut(&identity)) {
+            alike.remove(&conversation.creation);
         }
         self.links.insert(&self.workspace.name, id, conversation.epoch, self.now);
     }

@@ -36,8 +36,8 @@ pub struct Naive {
     /// Decisions told since `begin`: the idx of the next one.
     told_in_record: u32,
     workspaces: BTreeMap<String, Workspace>,
-    /// Workspaces in which something is left for a tick, in the order in which they fell behind.
-    unfinished: Vec<String>,
+    /// Workspaces in which something is left for a tick, by number: which fell behind first is not part of the state.
+    unfinished: BTreeMap<usize, String>,
     memory: Memory,
     links: Links,
     next_creation: u64,
@@ -53,7 +53,7 @@ impl Naive {
             seq: 0,
             told_in_record: 0,
             workspaces: BTreeMap::new(),
-            unfinished: Vec::new(),
+            unfinished: BTreeMap::new(),
             memory: Memory::default(),
             links: Links::default(),
             next_creation: 0,
@@ -91,8 +91,8 @@ impl Naive {
 
     /// What the step bound has left over in one workspace, within one more bound.
     pub fn tick(&mut self, now: u64) -> Vec<Told> {
-        let Some(name) = self.unfinished.first().cloned() else { return Vec::new() };
-        let Some(workspace) = self.workspaces.get_mut(&name) else { return Vec::new() };
+        let Some((&number, name)) = self.unfinished.first_key_value() else { return Vec::new() };
+        let Some(workspace) = self.workspaces.get_mut(name) else { return Vec::new() };
         let now = now.max(self.now);
         let looks_again = workspace.reevaluate_from.is_some();
         let mut step = Step::new(workspace, None, now, &mut self.links, self.key, &mut self.next_creation);
@@ -104,7 +104,7 @@ impl Naive {
             self.now = now;
         }
         if !workspace.is_unfinished() {
-            self.unfinished.remove(0);
+            self.unfinished.remove(&number);
         }
         self.told_in_record += told.len() as u32;
         told
@@ -147,8 +147,8 @@ impl Naive {
         step.dispatch();
         let told = std::mem::take(&mut step.told);
         self.agents_of_the_shard = step.agents_of_the_shard;
-        if workspace.is_unfinished() && !self.unfinished.iter().any(|unfinished| unfinished == name) {
-            self.unfinished.push(name.to_string());
+        if workspace.is_unfinished() {
+            self.unfinished.insert(workspace.number, name.to_string());
         }
         if !known && unborn.policy.version > 0 {
             self.workspaces.insert(name.to_string(), unborn);
@@ -194,12 +194,6 @@ impl Step<'_> {
 
 /// What tests may look at: the ordinary service has no views of its own.
 impl Naive {
-    /// As if the state had just been rebuilt: which workspace fell behind first is not part of it.
-    pub fn recovered(&mut self) {
-        let workspaces = &self.workspaces;
-        self.unfinished.sort_by_key(|name| workspaces.get(name).map(|workspace| workspace.number));
-    }
-
     pub fn now(&self) -> u64 {
         self.now
     }

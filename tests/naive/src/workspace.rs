@@ -105,11 +105,13 @@ pub struct Workspace {
     pub agents: Vec<Agent>,
     pub agent_index: HashMap<String, usize>,
     pub conversations: HashMap<String, Conversation>,
-    /// Thread or contact -> conversation.
-    pub identities: HashMap<u128, String>,
+    /// Thread or contact -> its conversations by creation.
+    pub identities: HashMap<u128, BTreeMap<u64, String>>,
+    /// The last form of every channel there ever was: what is on one that is gone goes on as before.
+    pub past_channels: HashMap<String, Channel>,
     pub waiting: BTreeMap<Place, String>,
     /// Every set there is, by its number; and the numbers.
-    pub sets: Vec<RequirementSet>,
+    pub sets: Vec<Option<RequirementSet>>,
     pub set_numbers: HashMap<RequirementSet, usize>,
     /// Of sets whose queue takes turns by weight.
     pub rotations: BTreeMap<RequirementSet, Rotation>,
@@ -137,6 +139,7 @@ impl Workspace {
             agent_index: HashMap::new(),
             conversations: HashMap::new(),
             identities: HashMap::new(),
+            past_channels: HashMap::new(),
             waiting: BTreeMap::new(),
             sets: Vec::new(),
             set_numbers: HashMap::new(),
@@ -163,6 +166,11 @@ impl Workspace {
         self.policy.channels.iter().find(|channel| &*channel.name == name)
     }
 
+    /// The same, or one that the policy had before.
+    pub fn channel_ever(&self, name: &str) -> Option<&Channel> {
+        self.past_channels.get(name)
+    }
+
     pub fn units_of(&self, agent: &Agent) -> u32 {
         agent.config.units.unwrap_or(self.policy.default_units)
     }
@@ -183,12 +191,12 @@ impl Workspace {
     }
 
     pub fn is_candidate(&self, agent: &Agent, set: &RequirementSet) -> bool {
-        self.fits(agent, self.channel(&set.channel)) && agent.meets(&set.required)
+        self.fits(agent, self.channel_ever(&set.channel)) && agent.meets(&set.required)
     }
 
     /// The candidates of a set: one scan over all agents.
     pub fn candidates(&self, set: &RequirementSet) -> Vec<usize> {
-        let channel = self.channel(&set.channel);
+        let channel = self.channel_ever(&set.channel);
         let is_candidate = |agent: &Agent| self.fits(agent, channel) && agent.meets(&set.required);
         (0..self.agents.len()).filter(|&index| is_candidate(&self.agents[index])).collect()
     }
@@ -225,20 +233,33 @@ impl Workspace {
         if self.set_numbers.contains_key(&set) {
             return (set, true);
         }
-        let number = if beyond_its_queue && self.sets.len() >= REQUIREMENT_SETS {
+        if beyond_its_queue && self.sets.iter().flatten().count() >= REQUIREMENT_SETS {
             let Some(number) = self.idle_set() else {
                 return (self.set_for(queue, channel, &Skills::new()).0, false);
             };
-            let closed = std::mem::replace(&mut self.sets[number], set.clone());
-            self.set_numbers.remove(&closed);
-            self.rotations.remove(&closed);
-            number
-        } else {
-            self.sets.push(set.clone());
+            self.close_set(number);
+        }
+        let number = self.sets.iter().position(Option::is_none).unwrap_or_else(|| {
+            self.sets.push(None);
             self.sets.len() - 1
-        };
+        });
+        self.sets[number] = Some(set.clone());
         self.set_numbers.insert(set.clone(), number);
         (set, true)
+    }
+
+    fn close_set(&mut self, number: usize) {
+        if let Some(closed) = self.sets[number].take() {
+            self.set_numbers.remove(&closed);
+            self.rotations.remove(&closed);
+        }
+    }
+
+    /// Under a new policy: sets that only the one before had, and those of events, where nobody waits in them.
+    pub fn close_idle_sets(&mut self) {
+        while let Some(number) = self.idle_set() {
+            self.close_set(number);
+        }
     }
 
     /// The first set that may give its place to another: nobody waits in it, and it is not a queue's own.
@@ -246,6 +267,7 @@ impl Workspace {
         let waited_in: BTreeSet<&RequirementSet> =
             self.waiting.values().map(|id| &self.conversations[id].set).collect();
         self.sets.iter().position(|set| {
+            let Some(set) = set else { return false };
             let own = self.queue(&set.queue).map(|queue| skills_of(&queue.skills));
             !waited_in.contains(set) && own.as_ref() != Some(&set.required)
         })

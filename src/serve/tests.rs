@@ -1,0 +1,239 @@
+//! A server inside the test's process, embedded journal: files offered, restarts, clocks. Over HTTP and with kill -9 the
+//! same is tested in `tests/it`.
+
+use super::*;
+use crate::clock::Scaled;
+use crate::ingest::Answered;
+use engine::decision::{Outcome, Position, Reason};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::sync::atomic::AtomicU32;
+
+/// A folder that goes with its test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Folder {
+        static SERIAL: AtomicU32 = AtomicU32::new(0);
+        let name = format!("strowger-serve-{}-{}", std::process::id(), SERIAL.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&path).unwrap();
+        Folder(path)
+    }
+
+    fn write(&self, text: &str) {
+        std::fs::write(self.0.join("acme.toml"), text).unwrap();
+    }
+
+    fn config(&self, clock: Option<Scaled>) -> Config {
+        let file = self.0.join("acme.toml");
+        let workspaces = if file.exists() { vec![file] } else { Vec::new() };
+        Config { clock, ..Config::embedded(self.0.join("journal.db"), workspaces, 0) }
+    }
+
+    fn start(&self, clock: Option<Scaled>) -> Serving {
+        let serving = Serving::start(&self.config(clock)).unwrap();
+        serving.wait_until_ready().unwrap();
+        serving
+    }
+
+    /// The sentence with which it does not start.
+    fn refused(&self, clock: Option<Scaled>) -> String {
+        let started = Serving::start(&self.config(clock)).and_then(|serving| {
+            let ready = serving.wait_until_ready();
+            let _ = serving.stop();
+            ready
+        });
+        started.unwrap_err().to_string()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn file(version: u32, queue: &str, test: bool) -> String {
+    format!(
+        "workspace = \"acme\"\nversion = {version}\ntest = {test}\n[[queue]]\nname = \"{queue}\"\n[[rule]]\nqueue = \"{queue}\"\n\
+         [[agent]]\nid = \"ada\"\nunits = 2\n[[agent]]\nid = \"bob\"\n"
+    )
+}
+
+fn send(serving: &Serving, id: &str, event_type: &str, data: Value) -> Answered {
+    let event = json!({
+        "specversion": "1.0", "id": id, "source": "test", "type": event_type, "workspace": "acme", "data": data,
+    });
+    let bytes = event.to_string();
+    let input = serving.state().decoder.decode(bytes.as_bytes()).unwrap();
+    serving.state().ingest.offer(input, bytes.as_bytes()).unwrap().blocking_recv().unwrap()
+}
+
+fn outcome(answered: Answered) -> (Outcome, Reason, bool) {
+    match answered {
+        Answered::Outcome { outcome, code, duplicate, .. } => (outcome, code, duplicate),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn decisions(serving: &Serving) -> Vec<Value> {
+    let mut lines = Vec::new();
+    let shard = serving.state().ingest.shard_of("acme");
+    serving.state().decisions.read(shard, Position::default(), 1_000, &mut lines).unwrap();
+    lines.iter().map(|line| serde_json::from_slice(line).unwrap()).collect()
+}
+
+fn count(decisions: &[Value], decision_type: &str) -> usize {
+    decisions.iter().filter(|decision| decision["type"] == format!("strowger.{decision_type}")).count()
+}
+
+fn digest(serving: &Serving) -> u128 {
+    let shard = &serving.state().shards[usize::from(serving.state().ingest.shard_of("acme"))];
+    let workload = shard.read();
+    assert_eq!(workload.replica().digest(), workload.replica().digest_in_full());
+    workload.replica().digest()
+}
+
+#[test]
+fn an_event_goes_through_every_stage_and_a_restart_finds_it_again() {
+    let folder = Folder::new();
+    folder.write(&file(1, "all", false));
+    let serving = folder.start(None);
+    assert_eq!(
+        outcome(send(&serving, "p", "agent.presence", json!({"agent": "ada", "status": "online"}))).0,
+        Outcome::Decided
+    );
+    let contact = json!({"channel": "chat", "conversation": "c1"});
+    assert_eq!(
+        outcome(send(&serving, "c", "contact.started", contact.clone())),
+        (Outcome::Decided, Reason::None, false)
+    );
+    let told = decisions(&serving);
+    assert_eq!(count(&told, "workspace.configured"), 1);
+    assert_eq!(count(&told, "conversation.assigned"), 1);
+    let mut before = Value::Null;
+    for decision in &told {
+        let position = &decision["data"]["position"];
+        assert_eq!(position["prev"], before, "{decision}");
+        before = json!([position["seq"], position["idx"]]);
+    }
+    let state = digest(&serving);
+    serving.stop().unwrap();
+
+    let serving = folder.start(None);
+    assert_eq!(digest(&serving), state);
+    // Nothing of the file differs: nothing was offered.
+    assert_eq!(decisions(&serving), told);
+    assert_eq!(outcome(send(&serving, "c", "contact.started", contact)), (Outcome::Decided, Reason::None, true));
+    serving.stop().unwrap();
+}
+
+#[test]
+fn an_unknown_workspace_leaves_nothing() {
+    let folder = Folder::new();
+    let serving = folder.start(None);
+    let contact = json!({"channel": "chat", "conversation": "c1"});
+    assert_eq!(send(&serving, "c", "contact.started", contact), Answered::UnknownWorkspace);
+    assert!(decisions(&serving).is_empty());
+    let (read, _) = serving.standings[usize::from(serving.state().ingest.shard_of("acme"))].recovery();
+    assert!(read <= 1, "at most a claim");
+    serving.stop().unwrap();
+}
+
+#[test]
+fn a_file_is_offered_by_its_version() {
+    let folder = Folder::new();
+    folder.write(&file(2, "all", false));
+    folder.start(None).stop().unwrap();
+
+    // An older one: reported, not offered.
+    folder.write(&file(1, "old", false));
+    let serving = folder.start(None);
+    assert_eq!(count(&decisions(&serving), "workspace.configured"), 1);
+    serving.stop().unwrap();
+
+    // The same number with other content refuses to start.
+    folder.write(&file(2, "other", false));
+    let sentence = folder.refused(None);
+    assert!(sentence.contains("version 2 is in force with other content"), "{sentence}");
+
+    // A newer one without an agent: the agent stays.
+    folder.write(&file(3, "new", false).replace("[[agent]]\nid = \"bob\"\n", ""));
+    let serving = folder.start(None);
+    assert_eq!(count(&decisions(&serving), "workspace.configured"), 2);
+    let shard = &serving.state().shards[usize::from(serving.state().ingest.shard_of("acme"))];
+    assert!(shard.read().replica().workspace("acme").unwrap().agent("bob").is_some());
+    serving.stop().unwrap();
+
+    folder.write("workspace = \"acme\"\nversion = \"x\"");
+    assert!(folder.refused(None).contains("acme.toml:2:"));
+}
+
+#[test]
+fn a_scaled_clock_stands_until_the_first_event_and_goes_on_after_a_restart() {
+    let folder = Folder::new();
+    folder.write(&file(1, "all", true));
+    let scaled: Scaled = "scaled=1000,start=1999-02-02T00:00:00Z".parse().unwrap();
+    let serving = folder.start(Some(scaled));
+    let shard = serving.state().ingest.shard_of("acme");
+    let reading = (serving.state().clock)(shard);
+    assert_eq!((reading.now, reading.scale, reading.origin), (scaled.start, 1_000.0, None));
+    send(&serving, "p", "agent.presence", json!({"agent": "ada", "status": "online"}));
+    let reading = (serving.state().clock)(shard);
+    let origin = reading.origin.expect("it was set going");
+    assert!(reading.now >= scaled.start);
+    let told = decisions(&serving);
+    assert!(told.iter().all(|decision| decision["time"].as_str().unwrap().starts_with("1999-02-02T00:")), "{told:?}");
+    serving.stop().unwrap();
+
+    let serving = folder.start(Some(scaled));
+    assert_eq!((serving.state().clock)(shard).origin, Some(origin));
+    send(&serving, "q", "agent.presence", json!({"agent": "bob", "status": "online"}));
+    // Not the file's, but by event: only test workspaces are configured while the clock is scaled.
+    let policy = json!({"version": 9, "queue": [{"name": "all"}], "rule": [{"queue": "all"}]});
+    let answer = outcome(send(&serving, "w", "workspace.configure", policy));
+    assert_eq!(answer, (Outcome::Rejected, Reason::InvalidPolicy, false));
+    serving.stop().unwrap();
+
+    let other = Scaled { scale: 10, ..scaled };
+    for clock in [None, Some(other)] {
+        let sentence = folder.refused(clock);
+        assert!(sentence.contains("--clock scaled=1000,start=1999-02-02T00:00:00.000Z"), "{sentence}");
+    }
+}
+
+#[test]
+fn a_scaled_clock_is_refused_for_workspaces_in_earnest() {
+    let folder = Folder::new();
+    folder.write(&file(1, "all", false));
+    let scaled: Scaled = "scaled=2,start=1999-02-02T00:00:00Z".parse().unwrap();
+    assert!(folder.refused(Some(scaled)).contains("test = true"));
+    folder.start(None).stop().unwrap();
+    assert!(folder.refused(Some(scaled)).contains("scaled"));
+}
+
+#[test]
+fn many_events_at_once_are_each_answered_once_and_in_order() {
+    let folder = Folder::new();
+    folder.write(&file(1, "all", false));
+    let serving = folder.start(None);
+    let mut waiting = Vec::new();
+    for n in 0..2_000 {
+        let data = json!({"channel": "chat", "conversation": format!("c{n}")});
+        let event = json!({
+            "specversion": "1.0", "id": format!("e{n}"), "source": "test", "type": "contact.started", "workspace": "acme", "data": data,
+        });
+        let bytes = event.to_string();
+        let input = serving.state().decoder.decode(bytes.as_bytes()).unwrap();
+        waiting.push(serving.state().ingest.offer(input, bytes.as_bytes()).unwrap());
+    }
+    let mut last = Position::default();
+    for answer in waiting {
+        let Answered::Outcome { position, .. } = answer.blocking_recv().unwrap() else { panic!() };
+        assert!(position > last);
+        last = position;
+    }
+    serving.stop().unwrap();
+    assert!(Path::new(&folder.0.join("journal.db")).exists());
+}
