@@ -79,6 +79,8 @@ struct Lane {
     next: u64,
     /// Being filled; none while the ring is full.
     batch: Option<Batch<Item>>,
+    /// The process stops, and the record at `next` was not taken: nothing after it may be.
+    is_cut: bool,
     behind: bool,
     last_append_ms: u64,
 }
@@ -133,7 +135,14 @@ impl Consumer {
         // As many as one batch holds: whichever partition they come from, they fit.
         source.poll(wait, ITEMS_MAX, &mut |incoming| {
             let lane = lanes.get_mut(&incoming.partition).expect("only what was asked for is assigned");
-            let item = item(&incoming, shards, decoder, events, stopping);
+            if lane.is_cut {
+                return Flow::More;
+            }
+            let Some(item) = item(&incoming, shards, decoder, events, stopping) else {
+                // Its offset must not be committed, nor any after it: the next start reads from here.
+                lane.is_cut = true;
+                return Flow::More;
+            };
             lane.next = incoming.offset + 1;
             lane.last_append_ms = incoming.append_time_ms;
             lane.batch.as_mut().expect("it is paused without").items.push(item);
@@ -183,6 +192,7 @@ fn begin(lanes: &mut BTreeMap<u16, Lane>, command: &Command) -> bool {
         generation: command.generation,
         next: command.next_input,
         batch: None,
+        is_cut: false,
         // Until the end is seen.
         behind: true,
         last_append_ms: 0,
@@ -220,10 +230,12 @@ fn item(
     decoder: &Decoder,
     events: &EventsProducer,
     stopping: &AtomicBool,
-) -> Item {
+) -> Option<Item> {
     let intake = match decoder.decode(incoming.payload) {
         Ok(input) if partition(&input.workspace.text, shards) != incoming.partition => {
-            forward(&input.workspace.text, incoming, events, stopping);
+            if !forward(&input.workspace.text, incoming, events, stopping) {
+                return None;
+            }
             Intake::Forwarded
         }
         Ok(input) => Intake::Event(Box::new(input)),
@@ -231,18 +243,18 @@ fn item(
             Intake::Refused { reason: refusal.reason, field: refusal.field, original: incoming.payload.to_vec() }
         }
     };
-    Item {
+    Some(Item {
         intake,
         answer_to: None,
         received_at: Instant::now(),
         offset: incoming.offset,
         appended_at_ms: incoming.append_time_ms,
-    }
+    })
 }
 
 /// Appends an event to its workspace's own partition. Waited for: once this offset is committed nobody looks at it
-/// again. Forwarded twice, after a crash, it is a duplicate there.
-fn forward(workspace: &str, incoming: &Incoming<'_>, events: &EventsProducer, stopping: &AtomicBool) {
+/// again. Forwarded twice, after a crash, it is a duplicate there. False: the process stops before it was appended.
+fn forward(workspace: &str, incoming: &Incoming<'_>, events: &EventsProducer, stopping: &AtomicBool) -> bool {
     let (partition, offset) = (incoming.partition, incoming.offset);
     tracing::warn!(partition, offset, "an event stood on another workspace's partition; it is forwarded to its own");
     metrics::counter!(FORWARDED).increment(1);
@@ -260,13 +272,14 @@ fn forward(workspace: &str, incoming: &Incoming<'_>, events: &EventsProducer, st
             Err(fault) => Err(format!("{fault:?}")),
         };
         match result {
-            Ok(_) => return,
+            Ok(_) => return true,
             Err(sentence) => {
                 tracing::warn!(partition, offset, sentence, "an event could not be forwarded; trying again");
                 std::thread::sleep(RETRY);
             }
         }
     }
+    false
 }
 
 #[cfg(test)]

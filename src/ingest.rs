@@ -21,6 +21,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
+/// How long a stop waits for room among the offers.
+const STOP_OFFER: Duration = Duration::from_secs(1);
 /// Events between HTTP and the ingest thread, all shards together.
 const OFFERED_MAX: usize = 4_096;
 /// HTTP's events on Kafka that wait for their answer.
@@ -160,7 +162,15 @@ impl Ingest {
         if !self.stopping.swap(true, Ordering::SeqCst)
             && let Way::Embedded(sender) = &self.way
         {
-            let _ = sender.send(Offered::Stop);
+            // The thread that takes it may itself be held back by a journal that cannot be written.
+            let _ = sender.send_timeout(Offered::Stop, STOP_OFFER);
+        }
+    }
+
+    /// Nobody will be answered any more.
+    pub fn give_up(&self) {
+        if let Way::Kafka { pending, .. } = &self.way {
+            pending.give_up();
         }
     }
 
@@ -281,9 +291,15 @@ impl Pending {
         }
     }
 
-    /// An answer that another event with the same key left behind is of no use once the shard is past it.
+    /// The shard is past these: an answer left behind is of no use, and one that was not given comes no more. Who waits
+    /// for it sees his channel close.
     pub fn prune(&self, shard: u16, below: u64) {
-        self.places.retain(|place, what| place.0 != shard || place.1 >= below || matches!(what, Place::Waiting(_)));
+        self.places.retain(|place, _| place.0 != shard || place.1 >= below);
+    }
+
+    /// The publisher has ended: what was not answered is in the log, and decided at the next start.
+    pub fn give_up(&self) {
+        self.places.clear();
     }
 }
 

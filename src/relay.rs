@@ -8,13 +8,13 @@ use crate::publisher::render;
 use crate::standing::Standing;
 use connectors::codec;
 use connectors::journal::history::read_batches;
-use connectors::journal::{Fold, Journal, Record};
+use connectors::journal::{Fold, Journal, JournalError, Record};
 use connectors::kafka::relay::{self, Batch, DeadLetter, Decision, Relay};
 use connectors::kafka::{KafkaConfig, KafkaFault, Originals};
 use crossbeam::channel::{Receiver, Sender, bounded};
 use engine::Engine;
 use engine::decision::{Position, Told};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -66,12 +66,20 @@ impl Relays {
         loop {
             backlog.clear();
             let mut last = None;
-            read_batches(self.journal.as_mut(), next.clone(), fold.seq, &mut |fold, record| {
+            let read = read_batches(self.journal.as_mut(), next.clone(), fold.seq, &mut |fold, record| {
                 let batch = owned_copy(record, fold);
                 last = Some(fold.clone());
                 backlog.push(batch);
                 backlog.len() < 64
-            })?;
+            });
+            match read {
+                Ok(_) => {}
+                Err(JournalError::Unavailable(sentence)) => {
+                    tracing::warn!(sentence, "the relay waits for the journal");
+                    std::thread::sleep(RETRY);
+                }
+                Err(error) => return Err(error.into()),
+            }
             for batch in &backlog {
                 let told = codec::decisions(&batch.decisions)?;
                 let record = batch.record();
@@ -79,9 +87,14 @@ impl Relays {
                     self.publish(shard, &record, &told, &batch.hash, Vec::new())?;
                 }
             }
+            // A read that gave nothing is made again: what is committed and not sent would be a gap (rule 18).
             match last {
-                Some(last) if last.seq < fold.seq => next = last,
-                _ => return Ok(()),
+                Some(last) => next = last,
+                None if next.seq < fold.seq => std::thread::sleep(RETRY),
+                None => {}
+            }
+            if next.seq >= fold.seq {
+                return Ok(());
             }
         }
     }
@@ -120,20 +133,28 @@ impl Relays {
         Ok(())
     }
 
+    /// The dead letters of a record: their bytes are at hand, or read again from the input log.
     fn letters(&self, shard: u16, record: &Record<'_>, at_hand: Vec<DeadLetter>) -> anyhow::Result<Vec<DeadLetter>> {
         let recorded = Engine::dead_letters(record.effects)?;
-        let mut at_hand = at_hand.into_iter().peekable();
-        let mut letters = Vec::with_capacity(recorded.len());
-        for (offset, reason) in recorded {
-            if let Some(letter) = at_hand.next_if(|letter| letter.offset == offset && letter.original.is_some()) {
-                letters.push(letter);
-                continue;
-            }
-            at_hand.next_if(|letter| letter.offset == offset);
-            let original = patiently(|| self.originals.read(shard, offset))?;
-            letters.push(DeadLetter { partition: shard, offset, reason, field: String::new(), original });
-        }
-        Ok(letters)
+        let mut at_hand: BTreeMap<u64, DeadLetter> = at_hand
+            .into_iter()
+            .filter(|letter| letter.original.is_some())
+            .map(|letter| (letter.offset, letter))
+            .collect();
+        let missing: BTreeSet<u64> =
+            recorded.iter().map(|(offset, _)| *offset).filter(|offset| !at_hand.contains_key(offset)).collect();
+        let mut originals =
+            if missing.is_empty() { BTreeMap::new() } else { patiently(|| self.originals.read(shard, &missing))? };
+        let letter = |(offset, reason): (u64, String)| {
+            at_hand.remove(&offset).unwrap_or_else(|| DeadLetter {
+                partition: shard,
+                offset,
+                reason,
+                field: String::new(),
+                original: originals.remove(&offset),
+            })
+        };
+        Ok(recorded.into_iter().map(letter).collect())
     }
 
     /// Takes acknowledgements; returns how far the shard is relayed.

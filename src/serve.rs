@@ -287,6 +287,7 @@ impl Serving {
         if let Some(thread) = self.threads.publisher.take() {
             done &= join_until(thread, deadline);
         }
+        self.state.ingest.give_up();
         self.http_stopping.send_replace(true);
         let runtime = self.runtime.take().expect("it is taken once");
         if let Some(http) = self.http.take() {

@@ -67,6 +67,8 @@ pub struct Shard {
     metrics: Arc<ShardMetrics>,
     /// The next item needs the open batch closed first.
     blocked: bool,
+    /// The last input was one of a backlog: engine time is its append time, not the wall clock's.
+    behind: bool,
     /// How far the journal goes was asked, before it is read from its start.
     told_end: bool,
     started: Instant,
@@ -91,6 +93,7 @@ impl Shard {
             wall: parts.wall,
             metrics: parts.metrics,
             blocked: false,
+            behind: false,
             told_end: false,
             started: Instant::now(),
         }
@@ -274,7 +277,9 @@ impl Shard {
         };
         let alone = event_type == Some(EventType::WorkspaceConfigure);
         let configures = alone || event_type == Some(EventType::AgentConfigure);
-        if !self.open.takes(alone, batch.behind) {
+        // A policy is a batch of its own: what is left for ticks goes into the one before it.
+        let left_over = alone && self.room.engine.wants_tick_at().is_some();
+        if left_over || !self.open.takes(alone, batch.behind) {
             self.blocked = true;
             return Ok(false);
         }
@@ -292,6 +297,7 @@ impl Shard {
     }
 
     fn decide(&mut self, item: Item, behind: bool) {
+        self.behind = behind;
         let now = if behind {
             self.clock.engine_ms(item.appended_at_ms).max(self.room.engine.now())
         } else {
@@ -370,7 +376,12 @@ impl Shard {
         if self.open.alone || !self.open.has_room() || self.room.engine.wants_tick_at().is_none() {
             return;
         }
-        let now = self.open.now.unwrap_or_else(|| self.now());
+        let now = match self.open.now {
+            Some(now) => now,
+            // What a backlog leaves for ticks is done at the backlog's time.
+            None if self.behind => self.room.engine.now(),
+            None => self.now(),
+        };
         if self.room.engine.wants_tick_at().is_some_and(|at| at <= now) {
             self.open.step_at(self.owner.next_seq(), self.owner.fold().next_input, now, self.open.behind);
             self.tick_at(now);
@@ -393,6 +404,7 @@ impl Shard {
         if !self.open.is_worth_a_record(self.owner.fold().next_input) {
             // A tick without effects leaves no trace, and its time is forgotten.
             self.open.clear();
+            self.blocked = false;
             return false;
         }
         let open = &mut self.open;

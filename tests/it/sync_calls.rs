@@ -43,7 +43,11 @@ fn commits_with_a_sync(name: &str, environment: &[(&str, &str)]) -> u32 {
     let mut synced = 0;
     for n in 0..EVENTS {
         let before = syncs_of_the_log();
-        node.settle(&event(&format!("c{n}"), "contact.started", json!({"channel": "voice", "conversation": format!("c{n}")})));
+        node.settle(&event(
+            &format!("c{n}"),
+            "contact.started",
+            json!({"channel": "voice", "conversation": format!("c{n}")}),
+        ));
         synced += u32::from(syncs_of_the_log() > before);
     }
     synced

@@ -3,6 +3,7 @@
 use super::reader::{ReadFault, Reader, Until};
 use super::{KafkaConfig, KafkaFault};
 use rdkafka::message::Message;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub struct Originals {
     reader: Reader,
@@ -13,21 +14,22 @@ impl Originals {
         Ok(Originals { reader: Reader::new(config, &config.topics.events, "originals reader")? })
     }
 
-    /// The value of the record at this offset; None if the log no longer holds it (its retention has passed).
-    pub fn read(&self, partition: u16, offset: u64) -> Result<Option<Vec<u8>>, KafkaFault> {
+    /// The values of the records at these offsets, in one pass over what lies between them: a batch may have thousands.
+    /// One that is missing is no longer held by the log (its retention has passed).
+    pub fn read(&self, partition: u16, offsets: &BTreeSet<u64>) -> Result<BTreeMap<u64, Vec<u8>>, KafkaFault> {
         let (low, _) = self.reader.watermarks(partition)?;
-        if low > offset {
-            return Ok(None);
-        }
-        let mut bytes = None;
-        let read = self.reader.read::<()>(partition, offset, Until::Past(offset), &mut |found, message| {
-            if found == offset {
-                bytes = Some(message.payload().unwrap_or_default().to_vec());
+        let mut found = BTreeMap::new();
+        let (Some(first), Some(last)) = (offsets.range(low..).next().copied(), offsets.last().copied()) else {
+            return Ok(found);
+        };
+        let read = self.reader.read::<()>(partition, first, Until::Past(last), &mut |offset, message| {
+            if offsets.contains(&offset) {
+                found.insert(offset, message.payload().unwrap_or_default().to_vec());
             }
             Ok(())
         });
         match read {
-            Ok(_) | Err(ReadFault::Visitor(())) => Ok(bytes),
+            Ok(_) | Err(ReadFault::Visitor(())) => Ok(found),
             Err(ReadFault::Kafka(fault)) => Err(fault),
         }
     }

@@ -13,10 +13,13 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Appends that wait for the writer: one a shard (W = 1), and claims.
 const WAITING_MAX: usize = 256;
+/// How long a stop waits for room among the appends; a writer that has ended is not waited for.
+const STOP: Duration = Duration::from_secs(5);
 /// Between two tries of a failed commit.
 const RETRY: Duration = Duration::from_millis(200);
 /// Set to `off` by the one test that shows that the count of sync calls would notice; never by anybody else.
@@ -42,6 +45,8 @@ pub struct SqliteStore {
     shards: u16,
     appends: Sender<Work>,
     writer: Option<std::thread::JoinHandle<()>>,
+    /// A writer that cannot write gives up.
+    stopping: Arc<AtomicBool>,
     _lock: File,
 }
 
@@ -67,11 +72,13 @@ impl SqliteStore {
             )));
         }
         let (appends, waiting) = bounded(WAITING_MAX);
+        let stopping = Arc::new(AtomicBool::new(false));
+        let gives_up = stopping.clone();
         let writer = std::thread::Builder::new()
             .name("journal".into())
-            .spawn(move || write(connection, &waiting))
+            .spawn(move || write(connection, &waiting, &gives_up))
             .map_err(|error| JournalError::Unavailable(error.to_string()))?;
-        Ok(SqliteStore { path: path.into(), shards, appends, writer: Some(writer), _lock: lock })
+        Ok(SqliteStore { path: path.into(), shards, appends, writer: Some(writer), stopping, _lock: lock })
     }
 
     /// A handle for one thread; its acks go to `acks`.
@@ -95,7 +102,8 @@ impl SqliteStore {
 impl Drop for SqliteStore {
     /// What was submitted is written before the file is closed; what a journal submits later is never acknowledged.
     fn drop(&mut self) {
-        let _ = self.appends.send(Work::Stop);
+        self.stopping.store(true, Ordering::Release);
+        let _ = self.appends.send_timeout(Work::Stop, STOP);
         if let Some(writer) = self.writer.take() {
             let _ = writer.join();
         }
@@ -162,7 +170,7 @@ fn create(connection: &Connection, shards: u16) -> rusqlite::Result<u16> {
 }
 
 /// The writer thread: takes what waits, commits it together, acknowledges. Ends when the store is dropped.
-fn write(mut connection: Connection, waiting: &Receiver<Work>) {
+fn write(mut connection: Connection, waiting: &Receiver<Work>, stopping: &AtomicBool) {
     let mut group: Vec<Append> = Vec::with_capacity(WAITING_MAX);
     let mut stop = false;
     while !stop {
@@ -176,6 +184,11 @@ fn write(mut connection: Connection, waiting: &Receiver<Work>) {
         let acks = loop {
             match commit(&mut connection, &group) {
                 Ok(acks) => break acks,
+                Err(error) if stopping.load(Ordering::Acquire) => {
+                    // Nobody was told that it is committed; the next start takes it up from the journal as it is.
+                    tracing::error!(%error, "the journal cannot be written, and the process stops");
+                    return;
+                }
                 Err(error) => {
                     tracing::error!(%error, "the journal cannot be written; trying again");
                     std::thread::sleep(RETRY);

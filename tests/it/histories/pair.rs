@@ -40,10 +40,6 @@ impl Pair {
         pair
     }
 
-    /// The number of the record that is open.
-    pub fn next_seq(&self) -> u64 {
-        self.seq
-    }
 
     fn begin(&mut self) {
         self.seq += 1;
