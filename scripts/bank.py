@@ -9,7 +9,7 @@ none left, the same arrivals as simulated, one line a call), the share that wait
 the simulator's. MODE kafka needs KAFKA_BOOTSTRAP; its topics have names of their own. Exit code 1: it does not hold.
 """
 import argparse, json, os, pathlib, subprocess, sys, tempfile
-from serving import free_port, serving, topics_of, write_config
+from serving import free_port, replay_target, serving, topics_of, write_config
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 WORKSPACE = ROOT / "load-tests/workspaces/bank.toml"
@@ -41,10 +41,7 @@ def replay(args, folder, stretch):
     config = write_config(folder, args.mode, port, WORKSPACE, topics)
     clock = f"scaled={args.speed},start={args.clock_start or start_of(args.begin)}"
     with serving(args.binary, config, port, "--clock", clock) as api:
-        to = ["--to", api]
-        if args.mode == "kafka":
-            to = ["--to", f"kafka://{os.environ['KAFKA_BOOTSTRAP']}", "--api", api,
-                  "--events-topic", topics["events"], "--decisions-topic", topics["decisions"]]
+        to = replay_target(args.mode, api, topics)
         return played([args.binary, "replay", "--workspace", WORKSPACE, *stretch, *to, "--speed", args.speed, "--json",
                        "--calls", folder / "calls.ndjson"])
 

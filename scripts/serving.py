@@ -32,6 +32,14 @@ def write_config(folder, mode, port, workspace, topics):
     return config
 
 
+def replay_target(mode, api, topics):
+    """What tells `replay` where the engine is."""
+    if mode != "kafka":
+        return ["--to", api]
+    return ["--to", f"kafka://{os.environ['KAFKA_BOOTSTRAP']}", "--api", api,
+            "--events-topic", topics["events"], "--decisions-topic", topics["decisions"]]
+
+
 def await_ready(process, port):
     deadline = time.monotonic() + READY_S_MAX
     while True:

@@ -7,8 +7,8 @@ Each row is a fresh `serve` and one open-loop `replay` of a generated workload: 
 call: contact.started and conversation.resolve), latencies count from the intended send time. Mode kafka needs
 KAFKA_BOOTSTRAP (scripts/kafka.py run COMMAND). Absolute figures are this machine's; compare rows of one run.
 """
-import argparse, json, os, pathlib, re, subprocess, sys, tempfile, urllib.request
-from serving import free_port, serving, topics_of, write_config
+import argparse, json, pathlib, re, subprocess, sys, tempfile, urllib.request
+from serving import free_port, replay_target, serving, topics_of, write_config
 
 HANDLE_S = 0.2
 
@@ -40,10 +40,7 @@ def row(binary, mode, rate, seconds):
         topics, port = topics_of("steady"), free_port()
         config = write_config(folder, mode, port, workspace, topics)
         with serving(binary, config, port) as api:
-            to = ["--to", api]
-            if mode == "kafka":
-                to = ["--to", f"kafka://{os.environ['KAFKA_BOOTSTRAP']}", "--api", api,
-                      "--events-topic", topics["events"], "--decisions-topic", topics["decisions"]]
+            to = replay_target(mode, api, topics)
             command = [binary, "replay", "--workspace", workspace, "--workload", workload, *to, "--json"]
             done = subprocess.run([str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
             if done.returncode != 0:

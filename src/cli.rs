@@ -112,8 +112,9 @@ pub struct Replay {
     /// The workload, NDJSON, `.gz` or not.
     #[arg(long, value_name = "FILE")]
     workload: PathBuf,
-    /// Where the engine is, kafka://host:port or http://host:port; and, a second time, before which time lines are played.
-    #[arg(long, value_name = "URL|TIME", required = true, num_args = 1)]
+    /// Where the engine is: kafka://host:port or http://host:port. A second --to may say a time instead, as that of
+    /// `simulate` does, and only lines before it are played: --to http://127.0.0.1:8080 --to 2026-11-23T08:30.
+    #[arg(long, value_name = "URL, then TIME", required = true, num_args = 1)]
     to: Vec<String>,
     /// http://host:port of the engine, where events go to Kafka: its clock is asked there.
     #[arg(long, value_name = "URL")]

@@ -289,7 +289,7 @@ mod tests {
     #[test]
     fn a_shard_is_behind_from_a_takeover_to_the_end_of_the_log_and_when_old_records_pile_up() {
         let metrics = ShardMetrics::new(0);
-        let mut lane = Lane { generation: 1, next: 0, batch: None, behind: true, last_append_ms: 1_000 };
+        let mut lane = Lane { generation: 1, next: 0, batch: None, is_cut: false, behind: true, last_append_ms: 1_000 };
         lane.judge(None, 1_500, &metrics);
         lane.judge(Some(10), 1_500, &metrics);
         assert!(lane.behind, "the end was not seen yet");

@@ -24,10 +24,14 @@ use axum::routing::{MethodRouter, get, post};
 use connectors::codec::Decoder;
 use problem::Problem;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
 
 /// Requests with events that are read or answered at once: their bodies are what memory must hold.
 const POSTS_MAX: usize = 256;
+/// A body must have come whole by then: it holds one of the places above from its first byte on, and who sends half of
+/// one must not keep others out. The largest allowed passes at 7 Mbit/s.
+const BODY_WITHIN: Duration = Duration::from_secs(10);
 /// Streams of decisions open at once.
 const STREAMS_MAX: usize = 64;
 
@@ -50,16 +54,27 @@ pub struct HttpState {
     pub limits: HttpLimits,
 }
 
-/// What may be in hand at once; beyond it the answer is 429.
+/// What may be in hand at once, beyond which the answer is 429, and how long a body may take.
 #[derive(Clone)]
 pub struct HttpLimits {
     posts: Arc<Semaphore>,
     streams: Arc<Semaphore>,
+    body_within: Duration,
 }
 
 impl Default for HttpLimits {
     fn default() -> HttpLimits {
-        HttpLimits { posts: Arc::new(Semaphore::new(POSTS_MAX)), streams: Arc::new(Semaphore::new(STREAMS_MAX)) }
+        HttpLimits::new(BODY_WITHIN)
+    }
+}
+
+impl HttpLimits {
+    pub fn new(body_within: Duration) -> HttpLimits {
+        HttpLimits {
+            posts: Arc::new(Semaphore::new(POSTS_MAX)),
+            streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+            body_within,
+        }
     }
 }
 
@@ -73,6 +88,13 @@ impl HttpState {
     pub fn shard(&self, number: u16) -> Option<&SharedShard> {
         self.shards.get(usize::from(number))
     }
+}
+
+/// For what takes a shard's lock, which the publisher holds for milliseconds, or keeps a core busy as long: an async
+/// thread would make every other connection wait.
+async fn off_async_threads<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+    let failed = |_| Problem::new(500, "node", "failed", "the answer could not be made; the log of the node says why");
+    tokio::task::spawn_blocking(work).await.map_err(failed)
 }
 
 /// Every route: its path as OpenAPI writes it, and who answers.

@@ -104,13 +104,20 @@ families! {
     EventToDecision = Histogram "strowger_event_to_decision_seconds" "Time from receiving an event until its decisions were committed.",
 }
 
-/// Every family of the `metrics` crate's side: name and help.
-const PROCESS: [(&str, &str); 2] = [
-    (BUILD_INFO, "The running build: 1, with its version as label."),
-    (DISK_FREE_BYTES, "Free bytes where the journal is."),
+/// Every family of the `metrics` crate's side: kind, name and help.
+const PROCESS: [(Kind, &str, &str); 3] = [
+    (Kind::Gauge, BUILD_INFO, "The running build: 1, with its version as label."),
+    (Kind::Gauge, DISK_FREE_BYTES, "Free bytes where the journal is."),
+    (
+        Kind::Counter,
+        EVENTS_FORWARDED,
+        "Events that stood on another workspace's partition and were forwarded to their own.",
+    ),
 ];
 const BUILD_INFO: &str = "strowger_build_info";
 const DISK_FREE_BYTES: &str = "strowger_disk_free_bytes";
+/// Counted by the source on Kafka.
+pub const EVENTS_FORWARDED: &str = "strowger_events_forwarded_total";
 
 /// Label sets are made once and shared by every scrape.
 pub type Labels = Arc<LabelSet>;
@@ -174,6 +181,21 @@ impl Scrape {
         self.push(family, labels, Some((name, word)), Number::Whole(value));
     }
 
+    /// Adds to the sample of these labels: one series to which several shards contribute.
+    pub fn add_whole_of(
+        &mut self,
+        family: Family,
+        labels: &Labels,
+        last: Option<(&'static str, &'static str)>,
+        value: u64,
+    ) {
+        let same = |sample: &&mut Sample| sample.last == last && sample.labels == *labels;
+        match self.samples[family as usize].iter_mut().find(same) {
+            Some(Sample { value: Number::Whole(sum), .. }) => *sum += value,
+            _ => self.push(family, labels, last, Number::Whole(value)),
+        }
+    }
+
     pub fn real_of(&mut self, family: Family, labels: &Labels, name: &'static str, word: &'static str, value: f64) {
         self.push(family, labels, Some((name, word)), Number::Real(value));
     }
@@ -218,17 +240,21 @@ impl Scrape {
     }
 }
 
-/// The process's own recorder, installed on first use: one a process, tests with several servers included.
+/// The process's own recorder, installed on first use; who counts by the `metrics` crate calls this first. One a process, tests with several servers included.
 pub fn process() -> &'static PrometheusHandle {
     static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
     HANDLE.get_or_init(|| {
         let recorder = PrometheusBuilder::new().build_recorder();
         let handle = recorder.handle();
-        // Another recorder in this process would only cost us these two gauges; a second one of ours cannot be.
+        // Another recorder in this process would only cost us these few; a second one of ours cannot be.
         let _ = metrics::set_global_recorder(recorder);
-        for (name, help) in PROCESS {
-            metrics::describe_gauge!(name, help);
+        for (kind, name, help) in PROCESS {
+            match kind {
+                Kind::Counter => metrics::describe_counter!(name, help),
+                _ => metrics::describe_gauge!(name, help),
+            }
         }
+        metrics::counter!(EVENTS_FORWARDED).increment(0);
         metrics::gauge!(BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
         handle
     })
@@ -255,7 +281,8 @@ mod tests {
 
     #[test]
     fn every_name_is_ours_and_stands_once() {
-        let mut names: Vec<&str> = Family::ALL.iter().map(|f| f.name()).chain(PROCESS.map(|(name, _)| name)).collect();
+        let mut names: Vec<&str> =
+            Family::ALL.iter().map(|f| f.name()).chain(PROCESS.map(|(_, name, _)| name)).collect();
         assert!(names.iter().all(|name| name.starts_with("strowger_")));
         let count = names.len();
         names.sort_unstable();
@@ -267,6 +294,14 @@ mod tests {
     fn counters_end_in_total_and_nothing_else_does() {
         for family in Family::ALL {
             assert_eq!(family.kind() == Kind::Counter, family.name().ends_with("_total"), "{}", family.name());
+        }
+    }
+
+    #[test]
+    fn the_processs_own_families_stand_with_help_and_type_from_the_start() {
+        let text = render(&Scrape::default());
+        for (kind, name, help) in PROCESS.into_iter().filter(|(_, name, _)| *name != DISK_FREE_BYTES) {
+            assert!(text.contains(&format!("# HELP {name} {help}\n# TYPE {name} {}\n{name}", kind.word())), "{text}");
         }
     }
 

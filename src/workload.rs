@@ -50,13 +50,21 @@ pub struct CommittedBatch<'a> {
     pub prev_decision: Option<Position>,
     pub effects: &'a [u8],
     pub decisions: &'a [Told],
-    /// What was decided on each input of the batch; empty while recovering.
+    /// What was decided on each input of the batch; empty while recovering, but for a batch of our own whose ack was
+    /// lost: nobody has counted that one yet.
     pub judged: &'a [Judged],
-    /// Offset and reason of each dead letter in the effects; empty while recovering.
+    /// Offset and reason of each dead letter in the effects; empty while recovering, with the same exception.
     pub dead_letters: &'a [(u64, String)],
-    /// False while recovering: counters stay.
+    /// False while recovering: counters stay, unless what was judged comes with it.
     pub live: bool,
     pub received_at: Option<Instant>,
+}
+
+impl CommittedBatch<'_> {
+    /// Whether it was decided by this process since the counters began. What recovery reads brings neither list.
+    fn is_counted(&self) -> bool {
+        self.live || !self.judged.is_empty() || !self.dead_letters.is_empty()
+    }
 }
 
 /// An input and what it came to, as far as counters want to know: the shard notes it beside the answer.
@@ -137,8 +145,9 @@ impl SharedShard {
         self.workload.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds the shard's series. `now` is engine time; a shard that is not owned shows that, and nothing else.
+    /// Adds the shard's series. `now` is engine time; a shard that is not owned shows that, and nothing else of its own.
     pub fn collect(&self, now: u64, scrape: &mut Scrape) {
+        self.read().collect_dead_letters(scrape);
         if self.metrics.owned.value() == 0 {
             scrape.whole(Family::ShardOwned, self.metrics.labels(), 0);
             return;
@@ -162,7 +171,7 @@ pub struct Workload {
     /// The first batch that is not recovery has come.
     live: bool,
     batches: u64,
-    dead_letters: HashMap<Box<str>, (Labels, u64)>,
+    dead_letters: DeadLetters,
     /// By promise 1-7; 0 where the sentence names none.
     violations: [u64; 8],
 }
@@ -181,7 +190,7 @@ impl Workload {
             committed: watch::Sender::new(Position::default()),
             live: false,
             batches: 0,
-            dead_letters: HashMap::new(),
+            dead_letters: DeadLetters::default(),
             violations: [0; 8],
         }
     }
@@ -191,12 +200,15 @@ impl Workload {
         &self.replica
     }
 
-    /// Starts anew, as after a step-down: the journal is read again from its start. Counters start at 0 too.
+    /// Starts anew, as after a step-down: the journal is read again from its start. Counters start at 0 too, but
+    /// for dead letters: their series are the process's, whose sum must not fall.
     pub fn withdraw(&mut self) {
         self.views.forget(self.shard);
         let committed = std::mem::replace(&mut self.committed, watch::Sender::new(Position::default()));
+        let dead_letters = std::mem::take(&mut self.dead_letters);
         *self = Workload::new(self.shard, self.key, self.views.clone(), self.budget.clone());
         self.committed = committed;
+        self.dead_letters = dead_letters;
     }
 
     /// Takes one committed record, in order, exactly once.
@@ -217,8 +229,10 @@ impl Workload {
             self.folds.iter_mut().for_each(|fold| fold.staff.start(batch.now));
         }
         let touched = self.take_decisions(batch);
-        if batch.live {
+        if batch.is_counted() {
             self.take_judged(batch);
+        }
+        if batch.live {
             self.sample_promises();
         }
         debug_assert_eq!(touched.iter().find_map(|fold| self.unbalanced(*fold, CHECKED_AT_EVERY_PUBLISH_MAX)), None);
@@ -242,7 +256,9 @@ impl Workload {
             if !touched.contains(&at) {
                 touched.push(at);
             }
-            self.folds[at].take(told, *key, batch.live, &self.replica);
+            let fold = &mut self.folds[at];
+            fold.staff.advance(told.time, batch.live);
+            fold.take(told, *key, batch.is_counted(), &self.replica);
         }
         touched.iter().for_each(|at| self.folds[*at].catch_up(&self.replica));
         self.views.take(self.shard, batch.seq, batch.decisions, &keys);
@@ -276,11 +292,7 @@ impl Workload {
             }
         }
         for (_, reason) in batch.dead_letters {
-            let (_, count) = self
-                .dead_letters
-                .entry(reason.as_str().into())
-                .or_insert_with(|| (labels(&[("workspace", "unknown"), ("source", "kafka"), ("reason", reason)]), 0));
-            *count += 1;
+            self.dead_letters.count(reason);
         }
     }
 
@@ -313,14 +325,17 @@ impl Workload {
         self.by_name.get(workspace).map(|at| self.folds[*at].staff.tally(agent)).unwrap_or_default()
     }
 
+    /// Adds what was dead-lettered since the process started, whoever owns the shard now.
+    pub fn collect_dead_letters(&self, scrape: &mut Scrape) {
+        self.dead_letters.collect(scrape);
+    }
+
     /// Adds everything the fold knows. `now` is engine time: seconds in a state run on between batches.
     pub fn collect(&mut self, now: u64, shard: &Labels, scrape: &mut Scrape) {
         debug_assert_eq!(self.imbalance(), None);
         let held_ms = self.replica.idempotency_window_held_ms();
         scrape.real(Family::IdempotencyWindow, shard, held_ms as f64 / 1e3);
-        for (labels, count) in self.dead_letters.values() {
-            scrape.whole(Family::DeadLetters, labels, *count);
-        }
+        self.dead_letters.seed(scrape);
         for (promise, word) in ["unnamed", "1", "2", "3", "4", "5", "6", "7"].into_iter().enumerate() {
             scrape.whole_of(Family::PromiseViolations, shard, "promise", word, self.violations[promise]);
         }
@@ -338,4 +353,38 @@ pub struct AgentTally {
     pub assigned: u64,
     pub resolved: u64,
     pub unit_ms: u64,
+}
+
+/// Dead letters by reason. Nothing else is known of them, so they carry no workspace, and shards share their series.
+struct DeadLetters {
+    by_reason: HashMap<Box<str>, (Labels, u64)>,
+    /// Of strowger_events_total: whether such a letter was an event, and of which type, cannot be told.
+    event_labels: Labels,
+}
+
+impl Default for DeadLetters {
+    fn default() -> DeadLetters {
+        let event_labels = labels(&[("workspace", "unknown"), ("type", "unknown")]);
+        DeadLetters { by_reason: HashMap::new(), event_labels }
+    }
+}
+
+impl DeadLetters {
+    fn count(&mut self, reason: &str) {
+        let fresh = || (labels(&[("workspace", "unknown"), ("source", "kafka"), ("reason", reason)]), 0);
+        let (_, count) = self.by_reason.entry(reason.into()).or_insert_with(fresh);
+        *count += 1;
+    }
+
+    /// The zero from which `increase()` sees the first one.
+    fn seed(&self, scrape: &mut Scrape) {
+        scrape.add_whole_of(Family::Events, &self.event_labels, Some(("result", "dead_letter")), 0);
+    }
+
+    fn collect(&self, scrape: &mut Scrape) {
+        for (labels, count) in self.by_reason.values() {
+            scrape.add_whole_of(Family::DeadLetters, labels, None, *count);
+            scrape.add_whole_of(Family::Events, &self.event_labels, Some(("result", "dead_letter")), *count);
+        }
+    }
 }

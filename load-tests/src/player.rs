@@ -182,6 +182,9 @@ impl Axis {
     }
 }
 
+/// The kind of an arrival's event in its id.
+pub const ARRIVAL: &str = "arrival";
+
 const CLASS_END: u8 = 0;
 const CLASS_LINE: u8 = 1;
 const CLASS_LEAVE: u8 = 2;
@@ -275,9 +278,21 @@ impl<'w> Player<'w> {
         }
     }
 
-    /// The id under which the engine knows an arrival's conversation; also the id of the arrival's event.
+    /// The id under which the engine knows an arrival's conversation.
     pub fn conversation_id(&self, arrival: &Arrival) -> String {
         format!("{}{}", self.prefix, arrival.conversation)
+    }
+
+    /// The id of an event about a call. Each kind of event has a part of its own after the run's prefix, so that no
+    /// conversation's name makes one event's id another's.
+    pub fn event_id(&self, kind: &str, arrival: &Arrival) -> String {
+        format!("{}{kind}/{}", self.prefix, arrival.conversation)
+    }
+
+    /// Whether `cause` is the id of the event with which this conversation came.
+    fn is_arrival(&self, cause: &str, conversation: &str) -> bool {
+        let own = |id| str::strip_prefix(id, &*self.prefix);
+        own(cause).and_then(|rest| rest.strip_prefix(ARRIVAL)?.strip_prefix('/')) == own(conversation)
     }
 
     pub fn lines_played(&self) -> usize {
@@ -427,12 +442,10 @@ impl<'w> Player<'w> {
         self.end_hold(number, seen.time);
         let agent = self.agent_number(conversation.owner);
         let handle_ms = self.axis.stretched(self.arrival(number).handle_ms);
+        let by_arrival = self.is_arrival(seen.cause_id, conversation.id);
         let call = &mut self.calls[number as usize];
         if call.agent == NONE {
-            let own_step = match seen.cause_id {
-                "" => seen.time == call.queued_at,
-                cause => cause == conversation.id,
-            };
+            let own_step = if seen.cause_id.is_empty() { seen.time == call.queued_at } else { by_arrival };
             call.waited = !own_step;
             call.wait_ms = Some(conversation.waited_ms);
             call.agent = agent;
@@ -530,7 +543,7 @@ mod tests {
         let mut player = Player::new(&workload, axis, "", &|_| true);
         assert_eq!(take(&mut player), (0, Deed::Presence { line: 0 }));
         assert_eq!(take(&mut player), (1_000, Deed::Arrive { call: 0 }));
-        assert_eq!(player.see(&assigned("c1", "c1", workload.begins + 1_000)), Some(0));
+        assert_eq!(player.see(&assigned("c1", "arrival/c1", workload.begins + 1_000)), Some(0));
         assert_eq!(take(&mut player), (2_000, Deed::Arrive { call: 1 }));
         // c1's work, c3's arrival and c2's patience all end at 5 s.
         assert_eq!(take(&mut player), (5_000, Deed::Resolve { call: 0, agent: 0 }));

@@ -6,10 +6,10 @@
 //! instant until nothing is due.
 
 use crate::figures::{self, Figures};
-use crate::player::{Act, Axis, Deed, Player, Seen};
+use crate::player::{ARRIVAL, Act, Axis, Deed, Player, Seen};
 use crate::progress;
 use crate::workload::{Arrival, Line, Presence, Selection, Workload};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use connectors::codec;
 use connectors::workspace_file::WorkspaceFile;
 use engine::engine::{Engine, Output};
@@ -153,11 +153,15 @@ impl Machine {
     fn step(&mut self, input: &Input, now: u64, player: &mut Player<'_>) -> Result<()> {
         self.begin();
         let answer = self.engine.step(input, now, &mut self.out);
-        ensure!(
-            answer != engine::Answer::UnknownWorkspace,
-            "the engine does not know the workspace {}",
-            input.workspace.text
-        );
+        match answer {
+            engine::Answer::UnknownWorkspace => {
+                bail!("the engine does not know the workspace {}", input.workspace.text)
+            }
+            // Ignored and rejected events are counted by the player, from their decisions.
+            engine::Answer::Recorded { duplicate, .. } => {
+                ensure!(!duplicate, "the engine takes the event {} for one that it has had", input.id)
+            }
+        }
         self.tell(player)
     }
 
@@ -243,18 +247,23 @@ impl Inputs {
                 Line::Presence(presence) => self.presence(presence, "presence", act.at),
                 Line::Arrival(_) => unreachable!("a deed of presence is a line of presence"),
             },
-            Deed::Arrive { call } => self.arrival(player.arrival(call), player.calls[call as usize].live, act.at),
+            Deed::Arrive { call } => self.arrival(player, call, act.at),
             Deed::Resolve { call, agent } => {
-                let conversation = &player.arrival(call).conversation;
+                let arrival = player.arrival(call);
                 let actor = Actor { kind: ActorKind::Agent, id: self.id(Kind::Agent, player.agent_names.text(agent)) };
                 let body = Body::ConversationResolve {
-                    conversation: self.id(Kind::Conversation, conversation),
+                    conversation: self.id(Kind::Conversation, &arrival.conversation),
                     expected_epoch: None,
                 };
-                let id = format!("{conversation}/resolve");
-                self.input(&id, EventType::ConversationResolve, act.at, Some(actor), body)
+                self.input(
+                    &player.event_id("resolve", arrival),
+                    EventType::ConversationResolve,
+                    act.at,
+                    Some(actor),
+                    body,
+                )
             }
-            Deed::Leave { call } => self.leaving(player.arrival(call), act.at),
+            Deed::Leave { call } => self.leaving(player, player.arrival(call), act.at),
         }
     }
 
@@ -270,14 +279,15 @@ impl Inputs {
         Some(Actor { kind: ActorKind::Customer, id: self.id(Kind::Customer, customer) })
     }
 
-    fn arrival(&self, arrival: &Arrival, live: bool, at: u64) -> Input {
+    fn arrival(&self, player: &Player<'_>, call: u32, at: u64) -> Input {
+        let arrival = player.arrival(call);
         let contact = self.contact(arrival);
-        let (event_type, body) = if live {
+        let (event_type, body) = if player.calls[call as usize].live {
             (EventType::ContactStarted, Body::ContactStarted { contact })
         } else {
             (EventType::MessageReceived, Body::MessageReceived { contact, opens: true })
         };
-        self.input(&arrival.conversation, event_type, at, self.customer(arrival), body)
+        self.input(&player.event_id(ARRIVAL, arrival), event_type, at, self.customer(arrival), body)
     }
 
     fn contact(&self, arrival: &Arrival) -> Contact {
@@ -302,13 +312,12 @@ impl Inputs {
         }
     }
 
-    fn leaving(&self, arrival: &Arrival, at: u64) -> Input {
+    fn leaving(&self, player: &Player<'_>, arrival: &Arrival, at: u64) -> Input {
         let body = Body::ContactEnded {
             conversation: Some(self.id(Kind::Conversation, &arrival.conversation)),
             identity: None,
             by: ActorKind::Customer,
         };
-        let id = format!("{}/leave", arrival.conversation);
-        self.input(&id, EventType::ContactEnded, at, self.customer(arrival), body)
+        self.input(&player.event_id("leave", arrival), EventType::ContactEnded, at, self.customer(arrival), body)
     }
 }

@@ -5,6 +5,7 @@
 //! line by line, and cut to `--from` and `--to`.
 
 use anyhow::{Context, Result, bail, ensure};
+use connectors::codec::limits;
 use engine::input::Status;
 use flate2::read::MultiGzDecoder;
 use serde::Deserialize;
@@ -233,32 +234,61 @@ impl Reading {
 }
 
 fn arrival(raw: RawLine, at: u64) -> Result<Arrival> {
-    let mut attributes = Vec::new();
-    for (key, value) in raw.attributes.unwrap_or_default() {
+    Ok(Arrival {
+        at,
+        conversation: id("conversation", raw.conversation)?,
+        customer: optional_id("customer", raw.customer)?,
+        tier: optional_id("tier", raw.tier)?,
+        language: optional_id("language", raw.language)?,
+        channel: id("channel", raw.channel)?,
+        entry: optional_id("entry", raw.entry)?,
+        attributes: attributes(raw.attributes.unwrap_or_default())?,
+        skills: skills(raw.skills.unwrap_or_default())?,
+        handle_ms: milliseconds("handle_s", raw.handle_s.context("\"handle_s\" is missing")?)?,
+        patience_ms: raw.patience_s.map(|s| milliseconds("patience_s", s)).transpose()?,
+        observed: raw.observed.map(observed).transpose()?,
+    })
+}
+
+/// As texts, within the bounds of an event's.
+fn attributes(pairs: BTreeMap<Text, serde_json::Value>) -> Result<Vec<(Text, Text)>> {
+    let max = limits::ATTRIBUTES;
+    ensure!(pairs.len() <= max, "\"attributes\" has {} members, and {max} are the limit", pairs.len());
+    let mut attributes = Vec::with_capacity(pairs.len());
+    for (key, value) in pairs {
+        let bytes_max = limits::ID_BYTES;
+        ensure!(
+            (1..=bytes_max).contains(&key.len()),
+            "\"attributes\": a name must have 1 to {bytes_max} bytes, not {}",
+            key.len()
+        );
         let text = match value {
             serde_json::Value::String(text) => text,
             serde_json::Value::Number(number) => number.to_string(),
             serde_json::Value::Bool(flag) => flag.to_string(),
             _ => bail!("the attribute {key:?} is neither a text, a number nor true or false"),
         };
+        ensure!(
+            text.len() <= bytes_max,
+            "the attribute {key:?} has {} bytes, and {bytes_max} are the limit",
+            text.len()
+        );
         attributes.push((key, text.into_boxed_str()));
     }
-    let skills: Vec<(Text, u8)> = raw.skills.unwrap_or_default().into_iter().collect();
-    ensure!(skills.iter().all(|(_, level)| *level <= 10), "a skill's level is a number from 0 to 10");
-    Ok(Arrival {
-        at,
-        conversation: id("conversation", raw.conversation)?,
-        customer: raw.customer.map(|text| id("customer", Some(text))).transpose()?,
-        tier: raw.tier,
-        language: raw.language,
-        channel: id("channel", raw.channel)?,
-        entry: raw.entry,
-        attributes,
-        skills,
-        handle_ms: milliseconds("handle_s", raw.handle_s.context("\"handle_s\" is missing")?)?,
-        patience_ms: raw.patience_s.map(|s| milliseconds("patience_s", s)).transpose()?,
-        observed: raw.observed.map(observed).transpose()?,
-    })
+    Ok(attributes)
+}
+
+fn skills(levels: BTreeMap<Text, u8>) -> Result<Vec<(Text, u8)>> {
+    let max = limits::SKILLS;
+    ensure!(levels.len() <= max, "\"skills\" has {} members, and {max} are the limit", levels.len());
+    for (name, level) in &levels {
+        ensure!(
+            is_id(name),
+            "a name in \"skills\" must be 1 to {ID_BYTES_MAX} visible ASCII characters without blanks"
+        );
+        ensure!(*level <= limits::LEVEL, "the level of the skill {name:?} must be 0 to {}", limits::LEVEL);
+    }
+    Ok(levels.into_iter().collect())
 }
 
 fn observed(raw: RawObserved) -> Result<Observed> {
@@ -280,9 +310,16 @@ fn presence(raw: RawLine, at: u64, line: u64) -> Result<Presence> {
 
 fn id(field: &str, text: Option<Text>) -> Result<Text> {
     let text = text.with_context(|| format!("{field:?} is missing"))?;
-    let fits = (1..=ID_BYTES_MAX).contains(&text.len()) && text.bytes().all(|byte| (0x21..=0x7e).contains(&byte));
-    ensure!(fits, "{field:?} must be 1 to {ID_BYTES_MAX} visible ASCII characters without blanks");
+    ensure!(is_id(&text), "{field:?} must be 1 to {ID_BYTES_MAX} visible ASCII characters without blanks");
     Ok(text)
+}
+
+fn optional_id(field: &str, text: Option<Text>) -> Result<Option<Text>> {
+    text.map(|text| id(field, Some(text))).transpose()
+}
+
+fn is_id(text: &str) -> bool {
+    (1..=ID_BYTES_MAX).contains(&text.len()) && text.bytes().all(|byte| (0x21..=0x7e).contains(&byte))
 }
 
 fn milliseconds(field: &str, seconds: f64) -> Result<u64> {
@@ -358,5 +395,39 @@ mod tests {
         let back = format!("{TWO}{}", TWO.lines().next().unwrap());
         assert!(format!("{:#}", read(&back, None, None).unwrap_err()).contains("not sorted"));
         assert!(format!("{:#}", read("{}", None, None).unwrap_err()).starts_with("w:1: not a line"));
+    }
+
+    /// An arrival with one more member.
+    fn with(name: &str, value: serde_json::Value) -> Result<Workload> {
+        let mut line = serde_json::json!({"at": "2026-01-01T00:00:00Z", "kind": "arrival", "conversation": "c1",
+            "channel": "voice", "handle_s": 1.0});
+        line[name] = value;
+        read(&line.to_string(), None, None)
+    }
+
+    #[test]
+    fn what_an_event_may_not_hold_a_line_may_not_either_and_the_field_is_named() {
+        let refused = |name: &str, value: serde_json::Value| {
+            let said = format!("{:#}", with(name, value).unwrap_err());
+            assert!(said.starts_with("w:1: ") && said.contains(name.trim_end_matches('s')), "{name}: {said}");
+        };
+        let members = |count: usize, value: serde_json::Value| {
+            (0..count).map(|i| (format!("k{i}"), value.clone())).collect::<serde_json::Map<_, _>>().into()
+        };
+        for name in ["entry", "tier", "language", "customer", "channel", "conversation"] {
+            refused(name, "x".repeat(20_000).into());
+            refused(name, "".into());
+            refused(name, "two words".into());
+            with(name, "x".repeat(ID_BYTES_MAX).into()).unwrap();
+        }
+        refused("attributes", members(65, "v".into()));
+        refused("attributes", serde_json::json!({ "x".repeat(257): "v" }));
+        refused("attributes", serde_json::json!({ "": "v" }));
+        refused("attributes", serde_json::json!({ "k": "v".repeat(257) }));
+        refused("skills", members(65, 1.into()));
+        refused("skills", serde_json::json!({ "x".repeat(257): 1 }));
+        refused("skills", serde_json::json!({ "german": 11 }));
+        with("attributes", members(64, "v".repeat(256).into())).unwrap();
+        with("skills", members(64, 10.into())).unwrap();
     }
 }

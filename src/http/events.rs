@@ -3,9 +3,9 @@
 //! Nothing is answered 200 before its commit. Where the pipeline is full, the event it refused and all after it in the
 //! same request are answered 429, so that a sender who goes on at the first of them keeps his order.
 
-use super::HttpState;
 use super::answers::EventAnswer;
 use super::problem::{self, Problem};
+use super::{HttpState, off_async_threads};
 use crate::ingest::Answered;
 use axum::body::{Body, HttpBody};
 use axum::extract::State;
@@ -44,6 +44,7 @@ enum Sent {
         (status = 200, description = "Committed: the outcome; of a batch, an array or lines of outcomes and problems, in order", body = EventAnswer),
         (status = 400, description = "Not an event; nothing was recorded", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "The workspace is unknown; nothing was recorded", body = Problem, content_type = "application/problem+json"),
+        (status = 408, description = "The body did not come in time; nothing was recorded", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "Too large or too many", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "An unknown content type", body = Problem, content_type = "application/problem+json"),
         (status = 429, description = "Full; see Retry-After", body = Problem, content_type = "application/problem+json"),
@@ -62,8 +63,8 @@ async fn accept(state: &HttpState, headers: &HeaderMap, body: Body) -> Result<Re
     if Framing::of(content_type, &[]).is_none() {
         return Err(unknown_content_type());
     }
-    let _permit = state.limits.posts.try_acquire().map_err(|_| Problem::full())?;
-    let body = read(body).await?;
+    let permit = state.limits.posts.clone().try_acquire_owned().map_err(|_| Problem::full())?;
+    let body = tokio::time::timeout(state.limits.body_within, read(body)).await.map_err(|_| too_slow())??;
     let framing = Framing::of(content_type, &body).ok_or_else(unknown_content_type)?;
     if framing == Framing::Single {
         return Ok(match answered(offer(state, &body)).await {
@@ -71,13 +72,25 @@ async fn accept(state: &HttpState, headers: &HeaderMap, body: Body) -> Result<Re
             EventAnswer::Problem(problem) => problem.into_response(),
         });
     }
-    let answers = answered_all(offer_all(state, &codec::split(framing, &body)?)).await;
+    let state = state.clone();
+    // The place goes along: a sender who hangs up meanwhile does not free it while the body is still in memory.
+    let (offered, _permit) = off_async_threads(move || {
+        let offered = codec::split(framing, &body).map(|events| offer_all(&state, &events));
+        (offered, permit)
+    })
+    .await?;
+    let answers = answered_all(offered?).await;
     Ok(render(framing, &answers))
 }
 
 fn unknown_content_type() -> Problem {
     let sentence = "send application/cloudevents+json, application/cloudevents-batch+json or application/x-ndjson";
     Problem::new(415, "content-type", "unknown_content_type", sentence)
+}
+
+fn too_slow() -> Problem {
+    let sentence = "the body did not come in time, and nothing was recorded; send less at once on a slow line";
+    Problem::new(408, "body", "too_slow", sentence)
 }
 
 fn too_large() -> Problem {

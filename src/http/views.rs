@@ -2,12 +2,13 @@
 //!
 //! Shown is what is committed. Ids in paths are percent-encoded. A conversation stays ten minutes after its end.
 
-use super::HttpState;
 use super::answers::AnswerPosition;
 use super::problem::Problem;
+use super::{HttpState, off_async_threads};
 use crate::workload::{AgentTally, ConversationView, SharedShard, Workload};
 use axum::Json;
 use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
 use connectors::codec::timestamp;
 use engine::id::Kind;
 use engine::policy::Policy;
@@ -144,7 +145,8 @@ pub async fn conversation(
     if let Some(view) = state.views.conversation(key) {
         return Ok(Json(conversation_of(&workspace, view, (state.clock)(shard.shard).now)));
     }
-    let known = shard.read().replica().workspace(&workspace).is_some();
+    let shard = shard.clone();
+    let known = off_async_threads(move || shard.read().replica().workspace(&workspace).is_some()).await?;
     Err(if known {
         let sentence = "no such conversation is open, and none ended within the last ten minutes";
         Problem::new(404, "conversation", "unknown_conversation", sentence)
@@ -196,14 +198,23 @@ fn conversation_of(workspace: &str, view: ConversationView, now: u64) -> Convers
         (status = 503, description = "Not the owner now", body = Problem, content_type = "application/problem+json"),
     ),
 )]
-pub async fn agents(State(state): State<HttpState>, Path(workspace): Path<String>) -> Result<Json<Agents>, Problem> {
-    let workload = owned(&state, &workspace)?.read();
-    let found = workload.replica().workspace(&workspace).ok_or_else(unknown_workspace)?;
+pub async fn agents(State(state): State<HttpState>, Path(workspace): Path<String>) -> Result<Response, Problem> {
+    let shard = owned(&state, &workspace)?.clone();
+    off_async_threads(move || {
+        // The lock is given back before the JSON is written.
+        let agents = agents_of(&shard.read(), &workspace);
+        agents.map(|agents| Json(agents).into_response()).ok_or_else(unknown_workspace)
+    })
+    .await?
+}
+
+fn agents_of(workload: &Workload, workspace: &str) -> Option<Agents> {
+    let found = workload.replica().workspace(workspace)?;
     let agents = found.agents().into_iter().map(|agent| {
-        let tally = workload.agent_tally(&workspace, &agent.id);
+        let tally = workload.agent_tally(workspace, &agent.id);
         agent_of(agent, tally)
     });
-    Ok(Json(Agents { agents: agents.collect(), workspace: workspace.clone() }))
+    Some(Agents { agents: agents.collect(), workspace: workspace.into() })
 }
 
 fn agent_of(agent: view::Agent, tally: AgentTally) -> Agent {
@@ -236,10 +247,14 @@ fn agent_of(agent: view::Agent, tally: AgentTally) -> Agent {
         (status = 503, description = "Not the owner now", body = Problem, content_type = "application/problem+json"),
     ),
 )]
-pub async fn queues(State(state): State<HttpState>, Path(workspace): Path<String>) -> Result<Json<Queues>, Problem> {
-    let shard = owned(&state, &workspace)?;
-    let now = (state.clock)(shard.shard).now;
-    queues_of(&shard.read(), &workspace, now).map(Json).ok_or_else(unknown_workspace)
+pub async fn queues(State(state): State<HttpState>, Path(workspace): Path<String>) -> Result<Response, Problem> {
+    let shard = owned(&state, &workspace)?.clone();
+    off_async_threads(move || {
+        let now = (state.clock)(shard.shard).now;
+        let queues = queues_of(&shard.read(), &workspace, now);
+        queues.map(|queues| Json(queues).into_response()).ok_or_else(unknown_workspace)
+    })
+    .await?
 }
 
 fn queues_of(workload: &Workload, workspace: &str, now: u64) -> Option<Queues> {

@@ -110,6 +110,8 @@ struct QueueTable {
 pub(super) struct Tables {
     workspace: Box<str>,
     queues_left: Arc<AtomicUsize>,
+    /// How many of the process's budget these tables took; they are given back with the tables.
+    granted: usize,
     /// By name in the policy; several names may lead to `other`.
     index: HashMap<Box<str>, u32>,
     queues: Vec<QueueTable>,
@@ -127,6 +129,7 @@ impl Tables {
         Tables {
             workspace: workspace.into(),
             queues_left,
+            granted: 0,
             index: HashMap::new(),
             queues: Vec::new(),
             pairs: Vec::new(),
@@ -164,6 +167,7 @@ impl Tables {
             return *found;
         }
         let granted = self.queues_left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok();
+        self.granted += usize::from(granted);
         let shown = if granted { name } else { OTHER };
         let known = self.queues.iter().position(|queue| &*queue.name == shown && !granted);
         let at = known.unwrap_or_else(|| {
@@ -430,6 +434,13 @@ impl Tables {
                 staff.collect_queue(&queue.skills, &table.labels, scrape);
             }
         }
+    }
+}
+
+/// A shard that is read anew shows its queues by name again.
+impl Drop for Tables {
+    fn drop(&mut self) {
+        self.queues_left.fetch_add(self.granted, Relaxed);
     }
 }
 

@@ -107,9 +107,9 @@ impl WorkspaceFold {
         }
     }
 
-    /// Takes one decision; `key` is its conversation's. The replica is after the whole record already.
+    /// Takes one decision; `key` is its conversation's. The replica is after the whole record already, and the staff's
+    /// seconds are at this decision's time.
     pub(super) fn take(&mut self, told: &Told, key: Option<u128>, live: bool, replica: &Engine) {
-        self.staff.advance(told.time, live);
         if live {
             self.decisions[told.decision_type as usize] += 1;
         }

@@ -810,3 +810,112 @@ fn a_shard_has_two_hundred_thousand_agents_at_most() {
     let known = sender.agent("agent7", agent_config(None, 2, &[]));
     assert_eq!(give(&known), Ok(Reason::Configured));
 }
+
+#[test]
+fn an_identity_leads_to_what_is_open_before_what_is_resolved() {
+    check(
+        policy(),
+        "
+        0 message a on=email customer=cu
+        1 message b on=email customer=cu
+        2 resolve b
+        3 message - on=email customer=cu
+        = event.recorded waiting
+        4 resolve a
+        5 message - on=email customer=cu
+        = conversation.reopened reopen a epoch=1
+        = conversation.queued reopen a epoch=1 queue=main by=default
+    ",
+    );
+}
+
+#[test]
+fn a_call_cannot_start_in_a_resolved_conversation() {
+    check(
+        policy(),
+        "
+        0 message m on=email customer=cu
+        1 resolve m
+        2 voice m customer=cu
+        = event.recorded ignored(not_open)
+    ",
+    );
+}
+
+#[test]
+fn what_is_on_a_channel_that_is_gone_is_served_as_before() {
+    let mut old = policy();
+    set_channel(&mut old, Channel { name: "fax".into(), live: false, units: 2, exclusive: false, short_abandon_ms: 0 });
+    let mut desk = Desk::new(old);
+    desk.play("0 message f on=fax customer=cu");
+    let mut new = policy();
+    new.version = 2;
+    desk.configure(new, 1_000);
+    assert_eq!(desk.play("2 message g on=fax"), ["event.recorded ignored(unknown_channel)"]);
+    desk.play("2 agent anna units=2");
+    let told = desk.play("2 online anna");
+    assert_eq!(told[1..], ["conversation.assigned auto f anna epoch=1"]);
+}
+
+#[test]
+fn a_policy_that_does_not_fit_a_record_is_refused_and_the_workspace_goes_on() {
+    let mut desk = Desk::new(policy());
+    let mut huge = policy();
+    huge.version = 2;
+    let skills: Vec<String> = (0..64).map(|n| format!("skill-{n}")).collect();
+    huge.queues = (0..1_000)
+        .map(|q| {
+            let own: Vec<String> = skills.iter().map(|s| format!("{s}-of-{q}")).collect();
+            let levels: Vec<(&str, u8)> = own.iter().map(|s| (&**s, 1)).collect();
+            queue(&format!("queue-{q}"), Strategy::LongestIdle, &levels)
+        })
+        .collect();
+    huge.rules = vec![rule(&[], "queue-0")];
+    assert_eq!(huge.faults(), []);
+    // Only the engine is asked: the naive engine knows no records.
+    let mut engine = Engine::new(desk.sender.key);
+    let mut out = Output::default();
+    let mut give = |input: &Input| {
+        out.begin(out.seq + 1);
+        engine.step(input, START_MS, &mut out);
+        read_section(&out.decisions).map(|told| told[0].reason)
+    };
+    assert_eq!(give(&desk.sender.configure(policy(), None)), Ok(Reason::None));
+    assert_eq!(give(&desk.sender.configure(huge, None)), Ok(Reason::TooMany));
+}
+
+#[test]
+fn a_supervisor_cannot_count_past_the_ledger() {
+    let mut sender = Sender::new("acme");
+    let mut engine = Engine::new(sender.key);
+    let mut out = Output::default();
+    let mut heavy = policy();
+    set_channel(
+        &mut heavy,
+        Channel { name: "chat".into(), live: false, units: 1_000_000, exclusive: false, short_abandon_ms: 0 },
+    );
+    let mut give = |input: &Input| {
+        out.begin(out.seq + 1);
+        engine.step(input, START_MS, &mut out);
+        read_section(&out.decisions).unwrap()[0].reason
+    };
+    give(&sender.configure(heavy, None));
+    give(&sender.agent("anna", agent_config(Some(1), 1, &[])));
+    let mut last = Reason::None;
+    for n in 0..4_300 {
+        let id = format!("c{n}");
+        let mut contact = sender.contact("chat", "", None, None);
+        contact.conversation = Some(sender.id(engine::id::Kind::Conversation, &id));
+        give(&sender.received(contact, true));
+        let assign = sender.assign(&id, "anna", None, Some("now"));
+        let assign = sender.by(assign, engine::input::ActorKind::Supervisor, "boss");
+        last = give(&assign);
+        assert_eq!(
+            last == Reason::NoCapacity,
+            n >= 4_294,
+            "4,294 million units are counted, and the next passes 32 bits"
+        );
+    }
+    assert_eq!(last, Reason::NoCapacity);
+    assert_eq!(engine.broken_promise(), None);
+}

@@ -7,8 +7,8 @@ use engine::decision::Position;
 use engine::id::HashKey;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use strowger::http::{self, ClockReading, DecisionReader, HttpLimits, HttpState, Probes, openapi};
@@ -45,6 +45,10 @@ struct Front {
 
 impl Front {
     fn new() -> Front {
+        Front::with(HttpLimits::default())
+    }
+
+    fn with(limits: HttpLimits) -> Front {
         let standings: Arc<[Arc<Standing>]> = Arc::new([Arc::new(Standing::new(0, Arc::default()))]);
         let (ingest, offers) = Ingest::embedded(standings.clone());
         let (committed, follower) = watch::channel(Position::default());
@@ -65,7 +69,7 @@ impl Front {
             clock: Arc::new(|_| ClockReading { now: 1_000, scale: 1.0, origin: None }),
             disk_free_bytes: Arc::new(|| Some(5)),
             stopping: stopped,
-            limits: HttpLimits::default(),
+            limits,
         };
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
@@ -168,6 +172,30 @@ fn a_body_that_is_too_large_or_too_many_is_refused_whole() {
     let body: String = (0..1_001).map(|n| format!("{}\n", contact(&n.to_string()))).collect();
     let answer = front.request("POST", "/v1/events", "application/x-ndjson", &body);
     assert_eq!((answer.status, answer.reason().as_str()), (413, "too_many"));
+}
+
+#[test]
+fn bodies_that_stop_half_way_are_answered_408_and_give_their_places_back() {
+    let front = Front::with(HttpLimits::new(Duration::from_millis(300)));
+    let half = "POST /v1/events HTTP/1.1\r\nhost: node\r\ncontent-type: application/cloudevents+json\r\n\
+                content-length: 100\r\n\r\n{\"specversion\":";
+    // As many as may be in hand at once.
+    let stalled: Vec<TcpStream> = (0..256)
+        .map(|_| {
+            let mut stream = TcpStream::connect(front.address).expect("the front listens");
+            stream.write_all(half.as_bytes()).expect("half a request");
+            stream
+        })
+        .collect();
+    for mut stream in stalled {
+        let mut answer = String::new();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout");
+        stream.read_to_string(&mut answer).expect("an answer, then the end of the connection");
+        assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("application/problem+json"), "{answer}");
+        assert!(answer.contains(r#""reason":"too_slow""#), "{answer}");
+    }
+    let answer = front.request("POST", "/v1/events", "application/cloudevents+json", &contact("c"));
+    assert_eq!((answer.status, answer.reason().as_str()), (503, "starting"), "it came through to the pipeline");
 }
 
 #[test]

@@ -27,6 +27,8 @@ struct Rig {
     seq: u64,
     serial: u64,
     records: Vec<Recorded>,
+    /// Of the last record.
+    judged: Vec<Judged>,
 }
 
 /// What a reader of the journal would see.
@@ -54,6 +56,7 @@ impl Rig {
             seq: 0,
             serial: 0,
             records: Vec::new(),
+            judged: Vec::new(),
         }
     }
 
@@ -94,6 +97,7 @@ impl Rig {
         let judged: Vec<Judged> = Judged::of(&input, &answer).into_iter().collect();
         let digest = self.engine.seal();
         self.commit(digest, &output, &judged, true);
+        self.judged = judged;
         let Output { effects, decisions, .. } = output;
         self.records.push(Recorded { seq: self.seq, now: self.now, digest, effects, decisions });
     }
@@ -329,11 +333,7 @@ fn entries_minus_exits_is_the_change_of_what_waits_and_recovery_counts_nothing()
 
         let recovered = shared();
         recovered.metrics.owned.set(1);
-        for Recorded { seq, now, digest, effects, decisions } in &rig.records {
-            let told = codec::decisions(decisions).expect("our own bytes");
-            let record = batch(*seq, *now, *digest, effects, &told, &[], false);
-            recovered.write().commit(&record).expect("recovery is the same state");
-        }
+        recover(&recovered, &rig.records, None);
         assert_eq!(recovered.read().imbalance(), None, "SEED={seed}");
         let again = Samples::of(&text(&recovered, rig.now));
         for family in Family::ALL.iter().filter(|family| family.kind() == Kind::Counter) {
@@ -374,6 +374,86 @@ fn work_units_are_those_that_agents_use() {
     assert_eq!(rig.samples().sum("strowger_capacity_units", &[("kind", "work")]), f64::from(used));
     let seconds = (rig.now - START) as f64 / 1e3;
     assert_eq!(rig.samples().sum("strowger_agent_state_seconds_total", &[]), 3.0 * seconds);
+}
+
+/// Reads the journal into a shard as recovery does; the batch of `ours` with what was judged, as after a lost ack.
+fn recover(shard: &SharedShard, records: &[Recorded], ours: Option<(u64, &[Judged])>) {
+    for Recorded { seq, now, digest, effects, decisions } in records {
+        let told = codec::decisions(decisions).expect("our own bytes");
+        let judged = ours.filter(|(at, _)| at == seq).map_or(&[][..], |(_, judged)| judged);
+        let record = batch(*seq, *now, *digest, effects, &told, judged, false);
+        shard.write().commit(&record).expect("recovery is the same state");
+    }
+}
+
+#[test]
+fn queues_keep_their_names_however_often_the_shard_is_read_anew() {
+    let rig = Rig::configured(&[("ada", 1)]);
+    let shard = SharedShard::new(0, KEY, Arc::new(Views::default()), LabelBudget::new(2));
+    shard.metrics.owned.set(1);
+    for _ in 0..4 {
+        recover(&shard, &rig.records, None);
+        let samples = Samples::of(&text(&shard, rig.now));
+        assert!(samples.has("strowger_queue_waiting", &[("queue", "calls")]));
+        assert!(samples.has("strowger_queue_waiting", &[("queue", "mail")]));
+        assert!(!samples.has("strowger_queue_waiting", &[("queue", "other")]));
+        shard.write().withdraw();
+    }
+}
+
+#[test]
+fn a_batch_whose_ack_was_lost_is_counted_when_the_journal_tells_of_it_and_no_time_before_it_is() {
+    let mut rig = Rig::configured(&[("ada", 1)]);
+    rig.online("ada");
+    rig.call("c1", "vip");
+    rig.pass(60);
+    rig.call("c2", "vip");
+    let recovered = shared();
+    recovered.metrics.owned.set(1);
+    recover(&recovered, &rig.records, Some((rig.seq, &rig.judged)));
+    assert_eq!(recovered.read().imbalance(), None);
+    let samples = Samples::of(&text(&recovered, rig.now));
+    let sum = |family: &str, labels: &[(&str, &str)]| samples.sum(&format!("strowger_{family}"), labels);
+    assert_eq!(sum("events_total", &[]), 1.0);
+    assert_eq!(sum("events_total", &[("type", "contact.started"), ("result", "applied")]), 1.0);
+    assert_eq!(sum("queue_entries_total", &[("queue", "calls")]), 1.0);
+    assert_eq!(sum("queue_exits_total", &[]), 0.0);
+    assert_eq!(sum("agent_state_seconds_total", &[]), 0.0);
+}
+
+#[test]
+fn dead_letters_are_events_too_one_series_of_all_shards_that_never_falls() {
+    let shards = [shared(), shared()];
+    let letters = [(7, "not_json".to_string()), (8, "too_large".to_string())];
+    for shard in &shards {
+        shard.metrics.owned.set(1);
+        let (mut engine, mut output) = (Engine::new(KEY), Output::default());
+        output.begin(1);
+        letters.iter().for_each(|(offset, reason)| engine.dead_letter(*offset, reason, START, &mut output));
+        let record = batch(1, START, engine.seal(), &output.effects, &[], &[], true);
+        let record = CommittedBatch { dead_letters: &letters, ..record };
+        shard.write().commit(&record).expect("replica and engine agree");
+    }
+    let counted = || {
+        let mut scrape = Scrape::default();
+        shards.iter().for_each(|shard| shard.collect(START, &mut scrape));
+        let mut text = String::new();
+        scrape.text(&mut text);
+        let mut lines: Vec<String> = text.lines().filter(|line| line.contains("unknown")).map(str::to_string).collect();
+        lines.sort_unstable();
+        lines
+    };
+    let all = [
+        r#"strowger_dead_letters_total{workspace="unknown",source="kafka",reason="not_json"} 2"#,
+        r#"strowger_dead_letters_total{workspace="unknown",source="kafka",reason="too_large"} 2"#,
+        r#"strowger_events_total{workspace="unknown",type="unknown",result="dead_letter"} 4"#,
+    ];
+    assert_eq!(counted(), all);
+    shards[0].metrics.owned.set(0);
+    shards[0].write().withdraw();
+    assert_eq!(counted(), all, "after a step-down");
+    let samples = Rig::configured(&[]).samples();
+    assert!(samples.has("strowger_events_total", &[("result", "dead_letter")]), "it stands at 0 from the start");
 }
 
 #[test]

@@ -63,7 +63,8 @@ pub trait Journal: Send {
     fn read(&mut self, shard: u16, from: u64, visit: &mut Visit<'_>) -> Result<u64, JournalError>;
 
     /// As `read`, but until the position is past `through`, however long the log's end takes to show (rules 9, 12).
-    fn read_through(&mut self, shard: u16, from: u64, through: u64, visit: &mut Visit<'_>) -> Result<u64, JournalError>;
+    fn read_through(&mut self, shard: u16, from: u64, through: u64, visit: &mut Visit<'_>)
+    -> Result<u64, JournalError>;
 
     /// A fresh writer; the one before is destroyed without flush (rules 8, 14).
     fn open_writer(&mut self, shard: u16) -> Result<(), JournalError>;

@@ -1,6 +1,6 @@
 //! The player's deeds as structured CloudEvents, one JSON line each.
 
-use crate::player::{Act, Deed, Player};
+use crate::player::{ARRIVAL, Act, Deed, Player};
 use crate::workload::{Arrival, Line, Presence};
 use connectors::codec::timestamp;
 use engine::input::Status;
@@ -35,7 +35,7 @@ impl Events {
             Deed::Arrive { call } => self.arrival(player, call, act.at),
             Deed::Resolve { call, agent } => {
                 let agent = player.agent_names.text(agent);
-                self.resolve(&player.conversation_id(player.arrival(call)), "resolve", Some(agent), act.at)
+                self.resolve(player, call, "resolve", Some(agent), act.at)
             }
             Deed::Leave { call } => self.leaving(player.arrival(call), "leave", player, act.at),
         }
@@ -46,13 +46,13 @@ impl Events {
         if player.calls[call as usize].live {
             self.leaving(player.arrival(call), "close", player, at)
         } else {
-            self.resolve(&player.conversation_id(player.arrival(call)), "close", None, at)
+            self.resolve(player, call, "close", None, at)
         }
     }
 
     /// An answered conversation is ended before its time.
     pub fn cut_short(&self, player: &Player<'_>, call: u32, at: u64) -> Event {
-        self.resolve(&player.conversation_id(player.arrival(call)), "close", None, at)
+        self.resolve(player, call, "close", None, at)
     }
 
     /// The run's first event: it starts a clock that stands, and its answer says where in the journal the run begins. A
@@ -127,7 +127,7 @@ impl Events {
             data.insert("message".to_owned(), json!({ "id": id, "kind": "text" }));
         }
         let kind = if live { "contact.started" } else { "message.received" };
-        self.event(id, "customers", kind, at, Value::Object(data))
+        self.event(player.event_id(ARRIVAL, arrival), "customers", kind, at, Value::Object(data))
     }
 
     fn actor(&self, arrival: &Arrival) -> Value {
@@ -140,16 +140,17 @@ impl Events {
     fn leaving(&self, arrival: &Arrival, what: &str, player: &Player<'_>, at: u64) -> Event {
         let conversation = player.conversation_id(arrival);
         let data = json!({ "actor": self.actor(arrival), "conversation": conversation, "by": "customer" });
-        self.event(format!("{conversation}/{what}"), "customers", "contact.ended", at, data)
+        self.event(player.event_id(what, arrival), "customers", "contact.ended", at, data)
     }
 
     /// By its agent, or by the system where there is none.
-    fn resolve(&self, conversation: &str, what: &str, agent: Option<&str>, at: u64) -> Event {
+    fn resolve(&self, player: &Player<'_>, call: u32, what: &str, agent: Option<&str>, at: u64) -> Event {
+        let arrival = player.arrival(call);
         let actor = match agent {
             Some(agent) => json!({ "kind": "agent", "id": agent }),
             None => json!({ "kind": "system" }),
         };
-        let data = json!({ "actor": actor, "conversation": conversation });
-        self.event(format!("{conversation}/{what}"), "agents", "conversation.resolve", at, data)
+        let data = json!({ "actor": actor, "conversation": player.conversation_id(arrival) });
+        self.event(player.event_id(what, arrival), "agents", "conversation.resolve", at, data)
     }
 }

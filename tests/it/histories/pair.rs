@@ -40,7 +40,6 @@ impl Pair {
         pair
     }
 
-
     fn begin(&mut self) {
         self.seq += 1;
         self.out.begin(self.seq);

@@ -90,7 +90,8 @@ impl Step<'_> {
 
     fn abandonment(&self, id: &str) -> Reason {
         let conversation = &self.workspace.conversations[id];
-        let short = self.workspace.channel_ever(&conversation.set.channel).map_or(0, |channel| channel.short_abandon_ms);
+        let short =
+            self.workspace.channel_ever(&conversation.set.channel).map_or(0, |channel| channel.short_abandon_ms);
         if self.now - conversation.arrival <= short { Reason::ShortAbandoned } else { Reason::Abandoned }
     }
 
