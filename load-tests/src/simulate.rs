@@ -74,17 +74,7 @@ pub fn play<'w>(file: &WorkspaceFile, workload: &'w Workload, seed: u64) -> Resu
     let axis = Axis { workload: workload.begins, engine: workload.begins, stretch: 1.0 };
     let player = Player::new(workload, axis, "", &|channel| is_live(&file.policy, channel));
     let key = HashKey(u128::from(seed) << 64 | u128::from(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
-    let mut simulation = Simulation {
-        inputs: Inputs::new(key, &file.workspace),
-        machine: Machine {
-            engine: Engine::new(key),
-            out: Output::default(),
-            seq: 0,
-            digest: Sha256::new(),
-            line: Vec::new(),
-        },
-        player,
-    };
+    let mut simulation = Simulation { inputs: Inputs::new(key, &file.workspace), machine: Machine::new(key), player };
     simulation.configure(file)?;
     let bar = progress::bar(workload.lines.len() as u64, "playing");
     for event in 1u64.. {
@@ -150,6 +140,10 @@ struct Machine {
 }
 
 impl Machine {
+    fn new(key: HashKey) -> Machine {
+        Machine { engine: Engine::new(key), out: Output::default(), seq: 0, digest: Sha256::new(), line: Vec::new() }
+    }
+
     fn step(&mut self, input: &Input, now: u64, player: &mut Player<'_>) -> Result<()> {
         self.begin();
         let answer = self.engine.step(input, now, &mut self.out);
@@ -319,5 +313,50 @@ impl Inputs {
             by: ActorKind::Customer,
         };
         self.input(&player.event_id("leave", arrival), EventType::ContactEnded, at, self.customer(arrival), body)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WORKSPACE: &str = "workspace = 'w'\nversion = 1\n[[queue]]\nname = 'all'\nstrategy = 'longest_idle'\n\
+                             [[rule]]\nqueue = 'all'\n[[agent]]\nid = 'A01'\n";
+
+    fn workload(conversations: &[&str]) -> Workload {
+        let mut text = r#"{"at":"2026-01-01T00:00:00Z","kind":"presence","agent":"A01","status":"online"}"#.to_owned();
+        for conversation in conversations {
+            text += &format!(
+                "\n{{\"at\":\"2026-01-01T00:00:01Z\",\"kind\":\"arrival\",\"conversation\":\"{conversation}\",\
+                 \"channel\":\"voice\",\"handle_s\":4,\"patience_s\":null}}"
+            );
+        }
+        Workload::read("w", text.as_bytes(), &Selection::default()).unwrap()
+    }
+
+    #[test]
+    fn conversations_named_like_events_are_all_answered() {
+        let names = ["workspace", "agent/A01", "presence/1", "opening/1", "x", "x/resolve", "resolve/x", "arrival/x"];
+        let workload = workload(&names);
+        let file = WorkspaceFile::parse("w.toml", WORKSPACE).unwrap();
+        let played = play(&file, &workload, 1).unwrap();
+        let figures = Figures::of(&played.player, None, 0.0);
+        assert_eq!((figures.all.answered, figures.all.unfinished), (names.len() as u64, 0));
+        assert!(figures.refused.is_empty(), "{:?}", figures.refused);
+        assert!(!played.player.calls[0].waited && played.player.calls[1].waited);
+    }
+
+    #[test]
+    fn an_event_that_the_engine_takes_for_a_repeat_ends_the_run() {
+        let workload = workload(&["x"]);
+        let axis = Axis { workload: workload.begins, engine: workload.begins, stretch: 1.0 };
+        let mut player = Player::new(&workload, axis, "", &|_| true);
+        let key = HashKey(1);
+        let mut machine = Machine::new(key);
+        let policy = WorkspaceFile::parse("w.toml", WORKSPACE).unwrap().policy;
+        let input = Inputs::new(key, "w").policy(policy, workload.begins);
+        machine.step(&input, workload.begins, &mut player).unwrap();
+        let error = machine.step(&input, workload.begins, &mut player).unwrap_err().to_string();
+        assert_eq!(error, "the engine takes the event workspace for one that it has had");
     }
 }

@@ -1,5 +1,6 @@
 //! README.md says what is so: its config and workspace files pass `strowger check`, its curl commands get the answers it
-//! promises from a server that runs on those very files, and the make targets and scripts it names are there.
+//! promises from a server that runs on those very files, the player's commands run as they stand there, and the make
+//! targets and scripts it names are there.
 
 use crate::node::{JournalAt, Node, program_or_skip};
 use std::fs;
@@ -33,6 +34,7 @@ fn the_files_of_the_readme_pass_the_check() {
     check(&folder.write("acme.toml", file("acme.toml", 0)));
     check(&folder.write("strowger.toml", file("strowger.toml", 0)));
     check(&folder.write("kafka.toml", file("strowger.toml", 1)));
+    check(&folder.write("shop.toml", file("shop.toml", 0)));
 }
 
 #[test]
@@ -57,9 +59,44 @@ fn the_curl_commands_of_the_readme_get_what_it_promises() {
     }
 }
 
+/// The commands of one block of the player, with the binary that is being tested.
+fn player(part: &str) -> String {
+    let block = blocks("sh").into_iter().find(|block| block.contains(part)).expect("the README has this command");
+    block.replace("cargo run --bin strowger --", env!("CARGO_BIN_EXE_strowger"))
+}
+
+#[test]
+fn the_simulate_and_generate_commands_of_the_readme_run() {
+    let folder = crate::node::Folder::new("readme-player");
+    let said = shell(&player(" generate ").replace("target/made", &folder.file("made").display().to_string()));
+    assert_eq!(said.matches("\ndigest ").count(), 2, "two workloads are simulated:\n{said}");
+}
+
+#[test]
+fn the_replay_command_of_the_readme_runs_on_the_clock_of_its_serve_command() {
+    let workspace = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("load-tests/workspaces/small.toml"));
+    let mut node =
+        Node::prepared("readme-replay", &JournalAt::Embedded, Some(&workspace.expect("the small workspace")));
+    let serve = player(" --clock ");
+    let (scale, start) =
+        serve.trim().split_once("scaled=").and_then(|(_, clock)| clock.split_once(",start=")).expect("a scaled clock");
+    let config = fs::read_to_string(node.folder.file("strowger.toml")).expect("the node's config");
+    node.folder.write("strowger.toml", &format!("{config}\n[clock]\nscale = {scale}\nstart = \"{start}\"\n"));
+    node.start();
+    let said = run(&node, &player(" replay "));
+    assert!(said.contains("end to end") && !said.contains("No waits"), "{said}");
+}
+
 fn run(node: &Node, commands: &str) -> String {
-    let commands = commands.replace("http://127.0.0.1:8080", &node.url(""));
-    let done = Command::new("bash").args(["-euo", "pipefail", "-c", &commands]).output().expect("bash starts");
+    shell(&commands.replace("http://127.0.0.1:8080", &node.url("")))
+}
+
+fn shell(commands: &str) -> String {
+    let done = Command::new("bash")
+        .args(["-euo", "pipefail", "-c", commands])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("bash starts");
     assert!(done.status.success(), "{commands}\n{}", String::from_utf8_lossy(&done.stderr));
     String::from_utf8_lossy(&done.stdout).into_owned()
 }
