@@ -29,8 +29,6 @@ const BEHIND_MS: u64 = 2_000;
 /// A forwarded event that is not acknowledged is sent again after this long.
 const FORWARD: Duration = Duration::from_secs(35);
 
-const FORWARDED: &str = "strowger_events_forwarded_total";
-
 /// How a shard tells the source where to read on.
 pub struct SourceControl {
     standing: Arc<Standing>,
@@ -89,7 +87,6 @@ impl Consumer {
     /// The thread. Returns when stopped; an error means that the events topic does not hold what it must.
     pub fn run(mut self) -> Result<(), KafkaFault> {
         crate::metrics::process();
-        metrics::describe_counter!(FORWARDED, "Events that stood on another workspace's partition and were forwarded.");
         let mut lanes: BTreeMap<u16, Lane> = BTreeMap::new();
         let mut source: Option<EventSource> = None;
         while !self.stopping.load(Ordering::Acquire) {
@@ -257,7 +254,7 @@ fn item(
 fn forward(workspace: &str, incoming: &Incoming<'_>, events: &EventsProducer, stopping: &AtomicBool) -> bool {
     let (partition, offset) = (incoming.partition, incoming.offset);
     tracing::warn!(partition, offset, "an event stood on another workspace's partition; it is forwarded to its own");
-    metrics::counter!(FORWARDED).increment(1);
+    metrics::counter!(crate::metrics::EVENTS_FORWARDED).increment(1);
     while !stopping.load(Ordering::Acquire) {
         let (done, appended) = crossbeam::channel::bounded(1);
         let queued = events.append(

@@ -106,7 +106,9 @@ impl Publisher {
     fn commit(&mut self, batch: Committed) -> anyhow::Result<()> {
         let record = decode(batch.fold.pos.saturating_sub(1), &batch.record)?;
         let told = codec::decisions(record.decisions)?;
-        let dead_letters = if batch.live { Engine::dead_letters(record.effects)? } else { Vec::new() };
+        // Ours, or ours after all: a batch of a recovery carries neither.
+        let is_ours = batch.live || !batch.judged.is_empty() || !batch.letters.is_empty();
+        let dead_letters = if is_ours { Engine::dead_letters(record.effects)? } else { Vec::new() };
         let (shard, seq) = (batch.shard, record.header.seq);
         let standing = &self.standings[shard as usize];
         let shared = &self.shards[shard as usize];
