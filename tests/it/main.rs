@@ -7,6 +7,7 @@ mod bad_input;
 mod behaviours;
 mod dead_letters;
 mod demo;
+mod forwarding;
 mod histories;
 mod http;
 mod kill;

@@ -49,10 +49,17 @@ impl OnKafka {
 
     /// Appends any bytes to the shard's partition of a topic, past the node.
     pub fn append(&self, topic: &str, key: &[u8], payload: &[u8]) {
+        self.append_all(topic, self.shard, key, &[payload.to_vec()]);
+    }
+
+    /// Appends records to any partition.
+    pub fn append_all(&self, topic: &str, partition: u16, key: &[u8], payloads: &[Vec<u8>]) {
         let producer: ThreadedProducer<DefaultProducerContext> = self.client().create().expect("a producer");
-        let record = BaseRecord::to(topic).partition(i32::from(self.shard)).key(key).payload(payload);
-        producer.send(record).map_err(|(error, _)| error).expect("it is queued");
-        producer.flush(WITHIN).expect("it is acknowledged");
+        for payload in payloads {
+            let record = BaseRecord::to(topic).partition(i32::from(partition)).key(key).payload(payload);
+            producer.send(record).map_err(|(error, _)| error).expect("it is queued");
+        }
+        producer.flush(WITHIN).expect("they are acknowledged");
     }
 
     /// The first `count` records of the shard's partition of a topic, once they are there.
