@@ -230,38 +230,33 @@ impl State {
             let key = self.key;
             let row = &mut self.conversations[slot as usize];
             row.dirty = false;
-            let new = row.digest(slot, key);
-            self.sum = self.sum.wrapping_sub(row.fingerprint).wrapping_add(new);
-            row.fingerprint = new;
+            let now = row.digest(slot, key);
+            renew(&mut self.sum, &mut row.fingerprint, now);
         }
         while let Some(slot) = self.dirty_agents.pop() {
             let key = self.key;
             let row = &mut self.agents[slot as usize];
             row.dirty = false;
-            let new = row.digest(slot, key);
-            self.sum = self.sum.wrapping_sub(row.fingerprint).wrapping_add(new);
-            row.fingerprint = new;
+            let now = row.digest(slot, key);
+            renew(&mut self.sum, &mut row.fingerprint, now);
         }
         while let Some((workspace, set)) = self.dirty_sets.pop() {
             let key = self.key;
             let row = &mut self.workspaces[workspace as usize].sets[set as usize];
             row.dirty = false;
             row.listed = false;
-            let new = row.digest(workspace, set, key);
-            self.sum = self.sum.wrapping_sub(row.fingerprint).wrapping_add(new);
-            row.fingerprint = new;
+            let now = row.digest(workspace, set, key);
+            renew(&mut self.sum, &mut row.fingerprint, now);
         }
         while let Some(slot) = self.dirty_workspaces.pop() {
             let key = self.key;
             let row = &mut self.workspaces[slot as usize];
             row.dirty = false;
-            let new = row.digest(slot, key);
-            self.sum = self.sum.wrapping_sub(row.fingerprint).wrapping_add(new);
-            row.fingerprint = new;
+            let now = row.digest(slot, key);
+            renew(&mut self.sum, &mut row.fingerprint, now);
         }
         let scalars = self.scalar_digest();
-        self.sum = self.sum.wrapping_sub(self.scalars).wrapping_add(scalars);
-        self.scalars = scalars;
+        renew(&mut self.sum, &mut self.scalars, scalars);
         self.sum
     }
 
@@ -318,4 +313,10 @@ impl State {
             self.dirty_workspaces.push(slot);
         }
     }
+}
+
+/// A row in the sum is replaced by what it is now.
+fn renew(sum: &mut u128, row: &mut u128, now: u128) {
+    *sum = sum.wrapping_sub(*row).wrapping_add(now);
+    *row = now;
 }
