@@ -1,9 +1,10 @@
 //! The whole pipeline against the same with a null core (`performance.md` T10): what deciding adds to moving.
 //!
 //! A source thread feeds decoded events at a steady rate through the ring; the shard's thread decides a batch, makes a
-//! record of it (header, sections, CRC32C, BLAKE3 chain) and has the fold judge it as at an ack. The null core does the same with sections of the same size that nobody decided. The
-//! journal is memory: a disk would be all that is seen. Latency runs from an event's intended instant to the commit.
-//! Both run in turn, several times; the ratio of their medians within one run is the result.
+//! record of it (header, sections, CRC32C, BLAKE3 chain) and has the fold judge it as at an ack. The null core does the
+//! same with sections of the same size that nobody decided. The journal is memory: a disk would be all that is seen.
+//! Latency runs from an event's intended instant to the commit. Both run in turn, several times; the ratio of their
+//! medians within one run is the result.
 
 #[path = "../tests/it/histories/events.rs"]
 #[allow(dead_code)]
@@ -49,8 +50,10 @@ impl Core {
     fn decide(&mut self, input: &Input, out: &mut Output) {
         match self {
             Core::Engine(engine) => {
+                while engine.wants_tick_at().is_some_and(|at| at <= NOW_MS) {
+                    engine.tick(NOW_MS, out);
+                }
                 engine.step(input, NOW_MS, out);
-                while engine.wants_tick_at().is_some_and(|at| at <= NOW_MS) && engine.tick(NOW_MS, out) {}
             }
             Core::Null { effects, decisions } => {
                 out.effects.extend_from_slice(effects);

@@ -127,7 +127,8 @@ def prepare(folder):
     broker, controller = free_port(), free_port()
     properties = PROPERTIES.format(broker=broker, controller=controller, data=folder / "data")
     (folder / "server.properties").write_text(properties)
-    cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    # Never an id that begins with a dash: it would be read as an option.
+    cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "_")
     command = java("kafka.tools.StorageTool", "format", "--cluster-id", cluster, "--standalone",
                    "--config", folder / "server.properties")
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # `make kill`: kills `strowger serve` with SIGKILL KILLS times under at least 500 events a second and has the outside
-# checker judge what it did; then sees the checker find three planted faults in the same record.
+# checker judge what it did, offers, leases, wrap-ups and timers in play; then sees the checker find the faults that
+# self_test.py plants in the same record.
 # MODE=embedded (50 kills) or MODE=kafka (20); the record stays in target/kill/MODE.
 set -euo pipefail
 cd "$(dirname "$0")/.."

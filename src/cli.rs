@@ -5,9 +5,9 @@
 use crate::clock::Scaled;
 use crate::config::Config;
 use anyhow::{anyhow, ensure};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use load_tests::workload::Selection;
-use load_tests::{GenerateArgs, ReplayArgs, SimulateArgs};
+use load_tests::{CourseArgs, GenerateArgs, ReplayArgs, SimulateArgs, TheoryArgs};
 use std::path::PathBuf;
 
 /// The automatic exchange for customer conversations: decides which person answers which customer.
@@ -27,6 +27,11 @@ pub enum Command {
         /// Which of the two it is shows in its keys.
         file: PathBuf,
     },
+    /// Prints a schema: of the workspace file for editors, of the topics for integrators.
+    Schema {
+        #[arg(value_enum, value_name = "KIND")]
+        of: SchemaOf,
+    },
     /// A lively contact center on this machine, in a temporary folder; prints where to look.
     Demo(Demo),
     /// Plays a workload in virtual time on the engine inside this process.
@@ -35,6 +40,17 @@ pub enum Command {
     Replay(Replay),
     /// Writes a workload.
     Generate(Generate),
+    /// Plays queueing systems whose figures are known on the engine inside this process, and judges the figures.
+    Theory(Theory),
+}
+
+/// What has a schema.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum SchemaOf {
+    /// The workspace file, policy and agents, as JSON Schema.
+    Workspace,
+    /// Events in and decisions out, as AsyncAPI.
+    Asyncapi,
 }
 
 #[derive(Args)]
@@ -80,6 +96,9 @@ pub struct Simulate {
     /// Seeds the engine's generator and whatever the player draws.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// So many times the arrivals: copies are new customers with the same handling times, a few minutes apart.
+    #[arg(long, value_name = "K", default_value_t = 1.0)]
+    load: f64,
     /// Plays lines at or after this time.
     #[arg(long, value_name = "TIME")]
     from: Option<String>,
@@ -100,6 +119,7 @@ impl From<Simulate> for SimulateArgs {
             workspace: args.workspace,
             workload: args.workload,
             seed: args.seed,
+            load: args.load,
             selection: Selection { from: args.from, to: args.to },
             json: args.json,
             calls: args.calls,
@@ -128,6 +148,12 @@ pub struct Replay {
     /// So many times as fast; the engine's clock must run at the same scale.
     #[arg(long, default_value_t = 1.0)]
     speed: f64,
+    /// So many times the arrivals: copies are new customers with the same handling times, a few minutes apart.
+    #[arg(long, value_name = "K", default_value_t = 1.0)]
+    load: f64,
+    /// Seeds whatever the player draws.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
     /// Plays lines at or after this time.
     #[arg(long, value_name = "TIME")]
     from: Option<String>,
@@ -161,6 +187,8 @@ impl TryFrom<Replay> for ReplayArgs {
             workspace: args.workspace,
             workspace_name: args.workspace_name,
             speed: args.speed,
+            load: args.load,
+            seed: args.seed,
             selection: Selection { from: args.from, to: ends.into_iter().next() },
             json: args.json,
             calls: args.calls,
@@ -213,6 +241,30 @@ pub struct Generate {
     /// Writes a workspace file that fits.
     #[arg(long, value_name = "FILE")]
     workspace: Option<PathBuf>,
+    /// A bot has each first, until it hands over; as --handle.
+    #[arg(long, value_name = "TIME")]
+    bot: Option<String>,
+    /// Until an agent accepts an offer; as --handle.
+    #[arg(long, value_name = "TIME")]
+    accept: Option<String>,
+    /// Wrap-up after the end; as --handle.
+    #[arg(long, value_name = "TIME")]
+    acw: Option<String>,
+    /// Messages back and forth, among which the handling time is divided.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    turns: usize,
+    /// A share of the conversations is transferred to a queue: 0.1:second:exponential:60.
+    #[arg(long, value_name = "SHARE:QUEUE:TIME")]
+    transfer: Option<String>,
+    /// A share of the customers writes again after the end: 0.05:exponential:3600.
+    #[arg(long, value_name = "SHARE:TIME")]
+    reopen: Option<String>,
+    /// The share of offers that agents decline.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    decline_share: f64,
+    /// The share of offers that agents let run out.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    miss_share: f64,
 }
 
 impl From<Generate> for GenerateArgs {
@@ -233,7 +285,38 @@ impl From<Generate> for GenerateArgs {
             start: args.start,
             seed: args.seed,
             workspace: args.workspace,
+            course: CourseArgs {
+                bot: args.bot,
+                accept: args.accept,
+                acw: args.acw,
+                turns: args.turns,
+                transfer: args.transfer,
+                reopen: args.reopen,
+                decline_share: args.decline_share,
+                miss_share: args.miss_share,
+            },
         }
+    }
+}
+
+#[derive(Args)]
+pub struct Theory {
+    /// Cases of the reference, by id; all of them where none is named.
+    #[arg(value_name = "CASE")]
+    cases: Vec<String>,
+    /// Arrivals of each run at least.
+    #[arg(long, default_value_t = 1_000_000)]
+    arrivals: u64,
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// The folder of queueing_reference.json; else STROWGER_DATA, else data.
+    #[arg(long, value_name = "FOLDER")]
+    data: Option<PathBuf>,
+}
+
+impl From<Theory> for TheoryArgs {
+    fn from(args: Theory) -> TheoryArgs {
+        TheoryArgs { cases: args.cases, arrivals: args.arrivals, seed: args.seed, data: args.data }
     }
 }
 
@@ -245,6 +328,14 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_schema_is_asked_for_by_name() {
+        let parsed = Cli::try_parse_from(["strowger", "schema", "workspace"]).map(|cli| cli.command);
+        assert!(matches!(parsed, Ok(Command::Schema { of: SchemaOf::Workspace })));
+        assert!(Cli::try_parse_from(["strowger", "schema"]).is_err());
+        assert!(Cli::try_parse_from(["strowger", "schema", "config"]).is_err());
     }
 
     fn replay(words: &[&str]) -> anyhow::Result<ReplayArgs> {

@@ -80,6 +80,8 @@ struct Lane {
     /// The process stops, and the record at `next` was not taken: nothing after it may be.
     is_cut: bool,
     behind: bool,
+    /// What the shard was told last.
+    told_behind: bool,
     last_append_ms: u64,
 }
 
@@ -148,9 +150,10 @@ impl Consumer {
         let now_ms = self.wall.now_ms();
         for (shard, lane) in lanes.iter_mut() {
             let at = usize::from(*shard);
+            // The last of a backlog still belong to it.
+            let was_behind = lane.behind;
             lane.judge(source.lag(*shard), now_ms, &self.metrics[at]);
-            if let Some(mut batch) = lane.batch.take_if(|batch| !batch.items.is_empty()) {
-                (batch.generation, batch.behind) = (lane.generation, lane.behind);
+            if let Some(batch) = lane.take_news(was_behind) {
                 self.rings[at].push(batch);
             }
         }
@@ -192,6 +195,7 @@ fn begin(lanes: &mut BTreeMap<u16, Lane>, command: &Command) -> bool {
         is_cut: false,
         // Until the end is seen.
         behind: true,
+        told_behind: true,
         last_append_ms: 0,
     };
     match lanes.insert(command.shard, lane) {
@@ -209,6 +213,16 @@ fn begin(lanes: &mut BTreeMap<u16, Lane>, command: &Command) -> bool {
 }
 
 impl Lane {
+    /// The batch at hand, if the shard has to hear of it: for its items, or, without any, that the backlog is over.
+    fn take_news(&mut self, was_behind: bool) -> Option<Batch<Item>> {
+        let behind = self.behind || was_behind;
+        let over = !behind && self.told_behind;
+        let mut batch = self.batch.take_if(|batch| over || !batch.items.is_empty())?;
+        (batch.generation, batch.behind) = (self.generation, behind);
+        self.told_behind = behind;
+        Some(batch)
+    }
+
     fn judge(&mut self, lag: Option<u64>, now_ms: u64, metrics: &ShardMetrics) {
         let age_ms = if lag == Some(0) { 0 } else { now_ms.saturating_sub(self.last_append_ms) };
         metrics.input_lag_records.set(lag.unwrap_or(0));
@@ -286,7 +300,15 @@ mod tests {
     #[test]
     fn a_shard_is_behind_from_a_takeover_to_the_end_of_the_log_and_when_old_records_pile_up() {
         let metrics = ShardMetrics::new(0);
-        let mut lane = Lane { generation: 1, next: 0, batch: None, is_cut: false, behind: true, last_append_ms: 1_000 };
+        let mut lane = Lane {
+            generation: 1,
+            next: 0,
+            batch: None,
+            is_cut: false,
+            behind: true,
+            told_behind: true,
+            last_append_ms: 1_000,
+        };
         lane.judge(None, 1_500, &metrics);
         lane.judge(Some(10), 1_500, &metrics);
         assert!(lane.behind, "the end was not seen yet");
@@ -300,18 +322,50 @@ mod tests {
         assert_eq!((metrics.input_lag_records.value(), metrics.input_lag_ms.value()), (64, 2_100));
     }
 
+    fn item(offset: u64) -> Item {
+        Item {
+            intake: Intake::Forwarded,
+            answer_to: None,
+            received_at: Instant::now(),
+            offset,
+            appended_at_ms: 1_000 + offset,
+        }
+    }
+
+    #[test]
+    fn the_last_of_a_backlog_belong_to_it_and_then_the_shard_is_told_that_it_is_over() {
+        let metrics = ShardMetrics::new(0);
+        let mut lanes = BTreeMap::new();
+        begin(&mut lanes, &Command { shard: 3, next_input: 5, generation: 7 });
+        let lane = lanes.get_mut(&3).unwrap();
+        // What a round does: poll, judge, tell.
+        let mut round = |items: Vec<Item>, lag: u64, now_ms: u64| {
+            lane.batch.get_or_insert_with(|| Batch { generation: 0, behind: false, items: Vec::new() });
+            if let Some(last) = items.last() {
+                lane.last_append_ms = last.appended_at_ms;
+            }
+            lane.batch.as_mut().unwrap().items.extend(items);
+            let was_behind = lane.behind;
+            lane.judge(Some(lag), now_ms, &metrics);
+            lane.take_news(was_behind).map(|batch| (batch.generation, batch.behind, batch.items.len()))
+        };
+        assert_eq!(round(vec![item(5), item(6)], 1, 90_000), Some((7, true, 2)));
+        assert_eq!(round(vec![item(7)], 0, 90_001), Some((7, true, 1)), "old, though it is the last");
+        assert_eq!(round(vec![], 0, 90_002), Some((7, false, 0)), "it is over");
+        assert_eq!(round(vec![], 0, 90_003), None, "said once");
+        assert_eq!(round(vec![item(89_004)], 0, 90_010), Some((7, false, 1)));
+        assert_eq!(round(vec![item(80_000)], 4, 90_020), Some((7, true, 1)), "old records pile up");
+        assert_eq!(round(vec![item(89_020)], 2, 90_030), Some((7, true, 1)), "the end was not seen again yet");
+        assert_eq!(round(vec![item(89_021)], 0, 90_030), Some((7, true, 1)));
+        assert_eq!(round(vec![item(89_022)], 0, 90_031), Some((7, false, 1)), "what comes then tells it as well");
+        assert_eq!(round(vec![], 0, 90_032), None);
+    }
+
     #[test]
     fn a_new_run_begins_where_the_shard_says_and_forgets_what_was_at_hand() {
         let mut lanes = BTreeMap::new();
         assert!(!begin(&mut lanes, &Command { shard: 3, next_input: 5, generation: 1 }));
-        let item = Item {
-            intake: Intake::Forwarded,
-            answer_to: None,
-            received_at: Instant::now(),
-            offset: 5,
-            appended_at_ms: 0,
-        };
-        lanes.get_mut(&3).unwrap().batch = Some(Batch { generation: 1, behind: false, items: vec![item] });
+        lanes.get_mut(&3).unwrap().batch = Some(Batch { generation: 1, behind: false, items: vec![item(5)] });
         assert!(begin(&mut lanes, &Command { shard: 3, next_input: 2, generation: 2 }));
         let lane = &lanes[&3];
         assert_eq!((lane.next, lane.generation, lane.behind), (2, 2, true));

@@ -13,6 +13,7 @@ use crate::workload::SharedShard;
 use anyhow::Context;
 use connectors::workspace_file::WorkspaceFile;
 use engine::decision::{AgentState, Position};
+use engine::view::{Agent, HoldKind, Queue};
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::io::Write;
@@ -24,7 +25,8 @@ use traffic::Traffic;
 
 const WORKSPACE_TEXT: &str = include_str!("../load-tests/workspaces/demo.toml");
 const WORKSPACE: &str = "demo";
-/// Assignments shown in one second's lines.
+const VIP: &str = "vip";
+/// What one second's lines tell of what has happened in it.
 const LATEST_MAX: usize = 3;
 /// Decisions read from the journal at once.
 const READ_MAX: usize = 256;
@@ -50,8 +52,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let told = serving.wait_until_ready().and_then(|()| {
         say(&introduction(&serving, &file, &folder.0));
-        let agents = file.agents.iter().map(|(agent, _)| agent.clone()).collect();
-        runtime.block_on(Demo::new(&serving, agents).run(args.seconds.map(Duration::from_secs)))
+        runtime.block_on(Demo::new(&serving, &file).run(args.seconds.map(Duration::from_secs)))
     });
     let stopped = serving.stop();
     drop(folder);
@@ -111,12 +112,16 @@ struct Sums {
     events: u64,
     decisions: u64,
     assigned: u64,
+    offers: u64,
+    accepted: u64,
+    handed_on: u64,
     refused: u64,
 }
 
 impl std::fmt::Display for Sums {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} events, {} decisions, {} conversations assigned", self.events, self.decisions, self.assigned)?;
+        write!(f, ", {} of {} offers accepted, {} handed on by the bot", self.accepted, self.offers, self.handed_on)?;
         if self.refused > 0 {
             write!(f, ", {} events not taken", self.refused)?;
         }
@@ -129,6 +134,8 @@ struct Demo<'a> {
     state: &'a HttpState,
     shard: SharedShard,
     traffic: Traffic,
+    /// So long a VIP's contact rings the senior agents only, ms.
+    first_ring_ms: u64,
     started: Instant,
     /// The last decision read.
     after: Position,
@@ -137,14 +144,17 @@ struct Demo<'a> {
 }
 
 impl<'a> Demo<'a> {
-    fn new(serving: &'a Serving, agents: Vec<String>) -> Demo<'a> {
+    fn new(serving: &'a Serving, file: &WorkspaceFile) -> Demo<'a> {
         let state = serving.state();
+        let agents = file.agents.iter().map(|(agent, _)| agent.clone()).collect();
+        let ring = file.policy.tiers.iter().find(|tier| &*tier.name == VIP).and_then(|tier| tier.first_ring.as_ref());
         let seed = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64);
         Demo {
             serving,
             state,
             shard: state.shard_of(WORKSPACE).clone(),
             traffic: Traffic::new(agents, seed),
+            first_ring_ms: ring.map_or(0, |ring| ring.for_ms),
             started: Instant::now(),
             after: Position::default(),
             latest: VecDeque::new(),
@@ -214,21 +224,38 @@ impl<'a> Demo<'a> {
 
     fn take(&mut self, decision: &Value) {
         self.sums.decisions += 1;
-        if decision["type"] == "strowger.conversation.assigned" {
-            self.sums.assigned += 1;
-            let data = &decision["data"];
-            let word = |name: &str| data[name].as_str().unwrap_or("");
-            let tier = if word("tier") == "vip" { ", vip" } else { "" };
-            let kind = if word("reason") == "auto" { String::new() } else { format!(", by {}", word("reason")) };
-            let waited_s = data["waited_ms"].as_u64().unwrap_or(0) as f64 / 1e3;
-            let (owner, subject, queue) = (word("owner"), decision["subject"].as_str().unwrap_or(""), word("queue"));
-            self.latest.push_back(format!("{owner} <- {subject} ({queue}{tier}{kind}, waited {waited_s:.1} s)"));
-            if self.latest.len() > LATEST_MAX {
-                self.latest.pop_front();
+        let reason = decision["data"]["reason"].as_str().unwrap_or("");
+        match decision["type"].as_str().unwrap_or("") {
+            "strowger.conversation.assigned" => {
+                self.sums.assigned += 1;
+                self.sums.accepted += u64::from(reason == "accepted");
+                self.tell(assignment(decision, self.first_ring_ms));
             }
+            "strowger.conversation.offered" => self.sums.offers += 1,
+            "strowger.conversation.queued" if reason == "handoff" => {
+                self.sums.handed_on += 1;
+                self.tell(format!("the bot hands {} to {}", subject(decision), word(decision, "queue")));
+            }
+            "strowger.offer.withdrawn" if reason == "declined" => {
+                self.tell(format!("{} declines {}", asked(decision), subject(decision)));
+            }
+            "strowger.offer.withdrawn" if reason == "expired" => {
+                self.tell(format!("{} does not hear {}", asked(decision), subject(decision)));
+            }
+            "strowger.conversation.relaxed" if reason == "first_ring" => {
+                self.tell(format!("{} (vip) now rings everybody", subject(decision)));
+            }
+            _ => {}
         }
         let now_ms = self.now_ms();
         self.traffic.take(decision, now_ms);
+    }
+
+    fn tell(&mut self, line: String) {
+        self.latest.push_back(line);
+        if self.latest.len() > LATEST_MAX {
+            self.latest.pop_front();
+        }
     }
 
     /// The lines of one second.
@@ -237,17 +264,11 @@ impl<'a> Demo<'a> {
         let now = (self.state.clock)(self.shard.shard).now;
         let workload = self.shard.read();
         let Some(workspace) = workload.replica().workspace(WORKSPACE) else { return String::new() };
-        let queues: Vec<String> = workspace.queues().iter().map(|queue| queue_line(queue, now)).collect();
-        let agents = workspace.agents();
-        let states =
-            [AgentState::Available, AgentState::Partly, AgentState::Full, AgentState::Away, AgentState::Offline];
-        let states = states.map(|state| {
-            let count = agents.iter().filter(|agent| agent.state == state).count();
-            format!("{count} {}", state.word())
-        });
+        let (queues, agents) = (workspace.queues(), workspace.agents());
+        let waiting: Vec<String> = queues.iter().map(|queue| queue_line(queue, now)).collect();
         let latest: Vec<String> = self.latest.drain(..).collect();
-        let mut lines = format!("{:02}:{:02}  waiting  {}\n", passed_s / 60, passed_s % 60, queues.join("  "));
-        lines += &format!("       agents   {}\n", states.join("  "));
+        let mut lines = format!("{:02}:{:02}  waiting  {}\n", passed_s / 60, passed_s % 60, waiting.join("  "));
+        lines += &format!("       agents   {}\n", agents_line(&queues, &agents));
         if !latest.is_empty() {
             lines += &format!("       latest   {}\n", latest.join("; "));
         }
@@ -255,12 +276,84 @@ impl<'a> Demo<'a> {
     }
 }
 
-fn queue_line(queue: &engine::view::Queue, now: u64) -> String {
+fn word<'d>(decision: &'d Value, name: &str) -> &'d str {
+    decision["data"][name].as_str().unwrap_or("")
+}
+
+fn subject(decision: &Value) -> &str {
+    decision["subject"].as_str().unwrap_or("")
+}
+
+/// Whom an offer was made to.
+fn asked(decision: &Value) -> &str {
+    decision["data"]["agent"]["id"].as_str().unwrap_or("")
+}
+
+fn assignment(decision: &Value, first_ring_ms: u64) -> String {
+    let waited_ms = decision["data"]["waited_ms"].as_u64().unwrap_or(0);
+    let vip = match word(decision, "tier") == VIP {
+        true if waited_ms < first_ring_ms => ", vip in his first ring",
+        true => ", vip",
+        false => "",
+    };
+    let kind = match word(decision, "reason") {
+        "auto" => String::new(),
+        "accepted" => ", accepted".into(),
+        "preferred" => ", who knows him".into(),
+        other => format!(", by {other}"),
+    };
+    let (owner, queue, waited_s) = (word(decision, "owner"), word(decision, "queue"), waited_ms as f64 / 1e3);
+    format!("{owner} <- {} ({queue}{vip}{kind}, waited {waited_s:.1} s)", subject(decision))
+}
+
+fn queue_line(queue: &Queue, now: u64) -> String {
     let waiting: u64 = queue.lines.iter().map(|line| line.waiting).sum();
-    match queue.lines.iter().map(|line| line.oldest_arrival).min() {
-        Some(oldest) => format!("{} {waiting} (longest {} s)", queue.name, now.saturating_sub(oldest) / 1_000),
-        None => format!("{} {waiting}", queue.name),
+    let Some(oldest) = queue.lines.iter().map(|line| line.oldest_arrival).min() else {
+        return format!("{} {waiting}", queue.name);
+    };
+    let causes = queue.causes.iter().filter(|(_, count)| *count > 0);
+    let causes: Vec<String> = causes.map(|(cause, count)| format!("{count} {}", in_words(cause))).collect();
+    let longest_s = now.saturating_sub(oldest) / 1_000;
+    format!("{} {waiting} (longest {longest_s} s: {})", queue.name, causes.join(", "))
+}
+
+/// Why a conversation waits, as one says it.
+fn in_words(cause: &str) -> &str {
+    match cause {
+        "due" => "ringing",
+        "preference" => "for the one who knows him",
+        "nobody_online" => "nobody there",
+        "no_skill_online" => "nobody with the skill",
+        "delay" => "others first",
+        "all_declined" => "all declined",
+        "all_full" => "all busy",
+        "paced" => "in a moment",
+        other => other,
     }
+}
+
+/// How many are in each state, and what goes on; what nobody does is left out.
+fn agents_line(queues: &[Queue], agents: &[Agent]) -> String {
+    let states = [
+        AgentState::Available,
+        AgentState::Partly,
+        AgentState::Full,
+        AgentState::Away,
+        AgentState::Offline,
+        AgentState::NotResponding,
+    ];
+    let mut counts: Vec<(usize, &str)> = states
+        .iter()
+        .map(|state| (agents.iter().filter(|agent| agent.state == *state).count(), state.word()))
+        .collect();
+    let holding = |kind| agents.iter().filter(|agent| agent.holds.iter().any(|hold| hold.kind == kind)).count();
+    counts.push((holding(HoldKind::Offer), "ringing"));
+    counts.push((holding(HoldKind::WrapUp), "wrapping up"));
+    let in_bot: u64 = queues.iter().flat_map(|q| &q.states).filter(|(_, s, _)| *s == "in_bot").map(|(.., n)| n).sum();
+    counts.push((in_bot as usize, "with the bot"));
+    let counts = counts.iter().filter(|(count, _)| *count > 0);
+    let counts: Vec<String> = counts.map(|(count, word)| format!("{count} {}", word.replace('_', " "))).collect();
+    counts.join("  ")
 }
 
 #[cfg(test)]
@@ -273,5 +366,49 @@ mod tests {
         assert_eq!(file.workspace, WORKSPACE);
         assert_eq!(file.policy.queues.len(), 5);
         assert!(file.agents.len() >= 20);
+        assert!(file.policy.queues.iter().any(|queue| queue.accept_ms > 0), "nothing is offered");
+        assert!(file.policy.entries.iter().any(|entry| entry.bot), "there is no bot");
+        assert!(file.policy.tiers.iter().any(|tier| &*tier.name == VIP && tier.first_ring.is_some()));
+    }
+
+    fn queue(lines: &[(u64, u64)], causes: &[(&'static str, u64)]) -> Queue {
+        let line = |&(waiting, oldest_arrival): &(u64, u64)| engine::view::Line {
+            channel: "voice".into(),
+            tier: "".into(),
+            waiting,
+            oldest_arrival,
+        };
+        Queue {
+            name: "sales".into(),
+            lines: lines.iter().map(line).collect(),
+            causes: causes.to_vec(),
+            assigned: Vec::new(),
+            states: Vec::new(),
+            unanswered: Vec::new(),
+            control: engine::input::Control::None,
+            rotation_error_milli: 0,
+        }
+    }
+
+    #[test]
+    fn a_queue_says_how_many_wait_how_long_and_why() {
+        assert_eq!(queue_line(&queue(&[], &[]), 9_000), "sales 0");
+        let waiting = queue(&[(2, 4_000), (1, 6_500)], &[("all_full", 2), ("due", 1), ("paced", 0)]);
+        assert_eq!(queue_line(&waiting, 9_000), "sales 3 (longest 5 s: 2 all busy, 1 ringing)");
+    }
+
+    #[test]
+    fn an_assignment_says_how_it_came_about() {
+        let decision = |reason: &str, tier: &str, waited_ms: u64| {
+            serde_json::json!({
+                "subject": "chat-7",
+                "data": {"owner": "ada", "queue": "sales", "tier": tier, "reason": reason, "waited_ms": waited_ms},
+            })
+        };
+        assert_eq!(assignment(&decision("auto", "standard", 1_250), 6_000), "ada <- chat-7 (sales, waited 1.2 s)");
+        let first = assignment(&decision("accepted", VIP, 2_000), 6_000);
+        assert_eq!(first, "ada <- chat-7 (sales, vip in his first ring, accepted, waited 2.0 s)");
+        let later = assignment(&decision("supervisor", VIP, 8_000), 6_000);
+        assert_eq!(later, "ada <- chat-7 (sales, vip, by supervisor, waited 8.0 s)");
     }
 }

@@ -33,7 +33,15 @@ const WAIT_FOR_ROOM: Duration = Duration::from_millis(100);
 /// An event's answer (wire.md, Answers).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Answered {
-    Outcome { shard: u16, outcome: Outcome, code: Reason, position: Position, duplicate: bool },
+    Outcome {
+        shard: u16,
+        outcome: Outcome,
+        code: Reason,
+        position: Position,
+        duplicate: bool,
+    },
+    /// The renewal of a lease that changed nothing: it stands nowhere.
+    Renewed,
     UnknownWorkspace,
     NotOwner,
 }
@@ -44,6 +52,7 @@ impl Answered {
             Answer::Recorded { outcome, code, position, duplicate } => {
                 Answered::Outcome { shard, outcome, code, position, duplicate }
             }
+            Answer::Renewed => Answered::Renewed,
             Answer::UnknownWorkspace => Answered::UnknownWorkspace,
         }
     }

@@ -4,9 +4,9 @@
 //! 134 an assertion failed (the process stops and recovers from the journal).
 
 use clap::Parser;
-use std::io::IsTerminal;
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
-use strowger::cli::{Cli, Command};
+use strowger::cli::{Cli, Command, SchemaOf};
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
@@ -38,6 +38,8 @@ fn run(command: Command) -> anyhow::Result<()> {
             println!("{}", strowger::check::run(&file).map_err(anyhow::Error::msg)?);
             Ok(())
         }
+        Command::Schema { of: SchemaOf::Workspace } => print(&format!("{:#}", connectors::codec::workspace_schema())),
+        Command::Schema { of: SchemaOf::Asyncapi } => print(connectors::codec::asyncapi().trim_end()),
         Command::Demo(args) => {
             log("warn");
             strowger::demo::run(&strowger::demo::Args { port: args.port, seconds: args.seconds })
@@ -45,6 +47,15 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Simulate(args) => load_tests::simulate::run(args.into()),
         Command::Replay(args) => load_tests::replay::run(args.try_into()?),
         Command::Generate(args) => load_tests::generate::run(args.into()),
+        Command::Theory(args) => load_tests::theory::run(args.into()),
+    }
+}
+
+/// Who reads only the beginning, as `head` does, has what he wanted.
+fn print(text: &str) -> anyhow::Result<()> {
+    match writeln!(std::io::stdout(), "{text}") {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => Ok(written?),
     }
 }
 

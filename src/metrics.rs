@@ -21,7 +21,8 @@ use std::sync::{Arc, OnceLock};
 pub enum Kind {
     Counter,
     Gauge,
-    /// Quantiles of a moving window, without sum and count: promtool keeps the label `quantile` for this type.
+    /// Quantiles of a moving window without sum and count (promtool keeps the label `quantile` for this type), or a sum
+    /// and a count alone.
     Summary,
     Histogram,
 }
@@ -60,13 +61,20 @@ macro_rules! families {
 families! {
     QueueEntries = Counter "strowger_queue_entries_total" "Entries of conversations into a queue, by reason.",
     QueueExits = Counter "strowger_queue_exits_total" "Exits of conversations from a queue, by outcome. Entries minus exits is the change of strowger_queue_waiting since the process started.",
-    ServiceLevelContacts = Counter "strowger_service_level_contacts_total" "Contacts judged against the service level of their queue when they were answered or left, by verdict.",
-    Assignments = Counter "strowger_assignments_total" "Conversations given to an agent, by what chose him.",
-    ConversationsEnded = Counter "strowger_conversations_ended_total" "Conversations that ended after they were answered or were closed, by reason.",
-    Reopens = Counter "strowger_reopens_total" "Resolved conversations that a message opened again.",
+    ServiceLevelContacts = Counter "strowger_service_level_contacts_total" "Contacts judged against the service level of their queue when they were answered or left, by verdict: excluded are short abandons and those sent on or away in time.",
+    Assignments = Counter "strowger_assignments_total" "Conversations given to an agent, by what chose him; an accepted offer counts as what made it.",
+    Offers = Counter "strowger_offers_total" "Offers that ended, by outcome.",
+    ConversationsEnded = Counter "strowger_conversations_ended_total" "Conversations that ended other than by an abandon, by reason. missed: async and never answered; contained: by a bot alone.",
+    Reopens = Counter "strowger_reopens_total" "Resolved conversations that were opened again.",
+    Transfers = Counter "strowger_transfers_total" "Transfers out of a queue, by kind and by whether a note went with them.",
+    Preferences = Counter "strowger_preferences_total" "Conversations with a preferred agent, by whether he got it, it went on without him, or he was not there.",
+    Relaxations = Counter "strowger_relaxations_total" "Relaxation steps that conversations came to; first_ring: the end of their tier's first ring.",
+    Escalations = Counter "strowger_escalations_total" "Escalations, by level of the ladder (0: none) and by what caused them.",
+    ReplyCollisions = Counter "strowger_reply_collisions_total" "Replies of somebody who does not own the conversation, by kind.",
+    ContextLosses = Counter "strowger_context_losses_total" "Moments at which what was known of a customer's matter was lost, by reason.",
     Messages = Counter "strowger_messages_total" "Messages of known conversations, by direction and by who wrote them.",
     AgentStateSeconds = Counter "strowger_agent_state_seconds_total" "Seconds that agents spent in each state, summed over the agents of a team.",
-    CapacityUnitSeconds = Counter "strowger_capacity_unit_seconds_total" "Unit-seconds of capacity. work: held by conversations, by channel; online: of agents online or still finishing, channel any, because units are shared by the channels.",
+    CapacityUnitSeconds = Counter "strowger_capacity_unit_seconds_total" "Unit-seconds of capacity. work, wrap_up and external: held, by channel; online: of agents online or still finishing, channel any, because units are shared by the channels.",
     CapacityExceeded = Counter "strowger_capacity_exceeded_total" "Times an agent was put over his units, by reason.",
     Events = Counter "strowger_events_total" "Events decided, by type and result.",
     Decisions = Counter "strowger_decisions_total" "Decisions committed, by type.",
@@ -75,15 +83,17 @@ families! {
     QueueWaiting = Gauge "strowger_queue_waiting" "Conversations waiting in a queue.",
     QueueOldestWait = Gauge "strowger_queue_oldest_wait_seconds" "How long the longest waiting conversation has waited since its arrival; 0 where nobody waits.",
     QueueWaitingByCause = Gauge "strowger_queue_waiting_by_cause" "Conversations waiting, by the first reason that leaves no agent.",
+    QueueOpen = Gauge "strowger_queue_open" "1 where a queue is open, 0 where it is closed by command.",
     Conversations = Gauge "strowger_conversations" "Open conversations by state.",
-    Unanswered = Gauge "strowger_unanswered" "Conversations that no agent has yet, by time since arrival.",
+    Unanswered = Gauge "strowger_unanswered" "Conversations whose customer spoke last, owned or not, by time since he did.",
     Agents = Gauge "strowger_agents" "Agents by state.",
-    QueueAgents = Gauge "strowger_queue_agents" "Agents with the skills of a queue, by state. Agents are shared by queues: do not sum over queues.",
+    QueueAgents = Gauge "strowger_queue_agents" "Agents who could serve a queue by membership, team and skills, by state. Agents are shared by queues: do not sum over queues.",
     AgentsByLoad = Gauge "strowger_agents_by_load" "Agents online, by the share of their units in use.",
-    CapacityUnits = Gauge "strowger_capacity_units" "Units of capacity. work: held by conversations, by channel; limit: of agents online or still finishing, channel any.",
+    CapacityUnits = Gauge "strowger_capacity_units" "Units of capacity. work, offer, wrap_up and external: held, by channel; limit: of agents online or still finishing, channel any.",
     ServiceLevelGoal = Gauge "strowger_service_level_goal_ratio" "The configured goal of a queue's service level.",
     ServiceLevelThreshold = Gauge "strowger_service_level_threshold_seconds" "The configured threshold of a queue's service level.",
     WeightedRotationError = Gauge "strowger_weighted_rotation_error" "Largest distance between picks made and picks due over a queue's weighted rotations, in picks.",
+    SourcesSuspect = Gauge "strowger_sources_suspect" "Sources of presence of which many leases ran out at once, and which are given more time.",
     ConfigInfo = Gauge "strowger_config_info" "The policy in force: 1, with its version as label.",
     ShardOwned = Gauge "strowger_shard_owned" "1 where this process owns the shard.",
     RingDepth = Gauge "strowger_ring_depth" "Batches waiting in the ring before the shard.",
@@ -97,8 +107,10 @@ families! {
     ApplyQuantile = Summary "strowger_apply_quantile_seconds" "Quantiles of strowger_apply_seconds over the last half to whole minute.",
     CommitQuantile = Summary "strowger_commit_quantile_seconds" "Quantiles of strowger_commit_seconds over the last half to whole minute.",
     EventToDecisionQuantile = Summary "strowger_event_to_decision_quantile_seconds" "Quantiles of strowger_event_to_decision_seconds over the last half to whole minute.",
+    SurveyScore = Summary "strowger_survey_score" "Scores that customers gave, as shares of the largest possible, by kind of survey.",
     QueueWait = Histogram "strowger_queue_wait_seconds" "Wait from arrival until answered or abandoned; short abandons are left out.",
-    Handle = Histogram "strowger_handle_seconds" "Time that one agent held one conversation.",
+    Handle = Histogram "strowger_handle_seconds" "Time that one agent held one conversation, or its wrap-up.",
+    OfferTime = Histogram "strowger_offer_seconds" "Time that an offer stood until it was accepted or ended otherwise.",
     Apply = Histogram "strowger_apply_seconds" "Time of the engine for one event.",
     Commit = Histogram "strowger_commit_seconds" "Time from handing a record to the journal until it was committed.",
     EventToDecision = Histogram "strowger_event_to_decision_seconds" "Time from receiving an event until its decisions were committed.",
@@ -214,6 +226,21 @@ impl Scrape {
             |suffix, value| samples.push(Sample { suffix: Some(suffix), labels: labels.clone(), last: None, value });
         total("sum", Number::Real(sum));
         total("count", Number::Whole(below));
+    }
+
+    /// A summary without quantiles.
+    pub fn sum_and_count(
+        &mut self,
+        family: Family,
+        labels: &Labels,
+        last: (&'static str, &'static str),
+        sum: f64,
+        count: u64,
+    ) {
+        for (suffix, value) in [("sum", Number::Real(sum)), ("count", Number::Whole(count))] {
+            let sample = Sample { suffix: Some(suffix), labels: labels.clone(), last: Some(last), value };
+            self.samples[family as usize].push(sample);
+        }
     }
 
     /// How many lines of samples `text` will write.

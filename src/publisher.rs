@@ -29,6 +29,12 @@ const FINISH: Duration = Duration::from_secs(4);
 /// What a shard tells the publisher, in order.
 pub enum Publication {
     Batch(Box<Committed>),
+    /// Renewals that changed nothing and stand in no record; all before them is committed.
+    Renewed {
+        shard: u16,
+        replies: Vec<Reply>,
+        judged: Vec<Judged>,
+    },
     /// The shard is owned, from this fold on.
     Owned {
         shard: u16,
@@ -92,6 +98,10 @@ impl Publisher {
             crossbeam::select! {
                 recv(publications) -> publication => match publication {
                     Ok(Publication::Batch(batch)) => self.commit(*batch)?,
+                    Ok(Publication::Renewed { shard, replies, judged }) => {
+                        self.shards[usize::from(shard)].write().count_renewals(&judged);
+                        self.answer(shard, replies);
+                    }
                     Ok(Publication::Owned { shard, fold }) => self.owned(shard, &fold)?,
                     Ok(Publication::Dropped { shard, superseded }) => self.dropped(shard, superseded),
                     Ok(Publication::Stop) | Err(_) => return self.finish(),

@@ -23,6 +23,7 @@ pub struct Batch<T> {
     pub generation: u32,
     /// The source has not reached the end of its log (routing.md §1).
     pub behind: bool,
+    /// None of them: only `behind` is told.
     pub items: Vec<T>,
 }
 

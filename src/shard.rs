@@ -4,8 +4,13 @@
 //! While one batch is in flight the next is decided on top of it (W = 1, `connectors::journal::owner`); it is closed
 //! the moment the journal is free. Nothing leaves here before the commit: answers and decisions go to the publisher
 //! with the accepted record. Recovery is the same code with recorded effects in place of inputs.
+//!
+//! Time (routing.md §1): before each input comes everything that is due at its `now`. At the end of the log that is the
+//! wall clock's, one for all steps of a batch, and the thread sleeps until the next deadline. In a backlog it is the
+//! input's append time, and what is due before it is done at its own deadline.
 
 mod batch;
+mod renewals;
 mod room;
 
 use crate::clock::{Scaled, ShardClock, WallClock};
@@ -23,11 +28,14 @@ use connectors::kafka::relay::DeadLetter;
 use crossbeam::channel::{Receiver, Sender};
 use engine::Limits;
 use engine::input::{Body, EventType, Input};
+use renewals::Renewals;
 use room::Room;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+/// Ticks in a row that move timers about and do nothing else: a million timers would be moved by fewer.
+const IDLE_TICKS_MAX: usize = 1_000_000;
 /// Inputs of one shard before the next has its turn.
 const INPUTS_A_TURN: usize = 256;
 /// A thread without work looks round this often: stop, sign of life.
@@ -52,6 +60,15 @@ pub struct ShardParts {
     pub seed: u64,
 }
 
+/// What the engine has been told since the shard is owned.
+#[derive(Default)]
+struct Owned {
+    /// The first step since the claim was made: before it, leases get their grace (routing.md §1).
+    has_begun: bool,
+    /// The last kind of time told.
+    behind: Option<bool>,
+}
+
 pub struct Shard {
     owner: Owner,
     room: Room,
@@ -67,8 +84,12 @@ pub struct Shard {
     metrics: Arc<ShardMetrics>,
     /// The next item needs the open batch closed first.
     blocked: bool,
-    /// The last input was one of a backlog: engine time is its append time, not the wall clock's.
+    /// The source is in a backlog: engine time is the inputs' append time, not the wall clock's.
     behind: bool,
+    owned: Owned,
+    /// All that was due at this time is done, for an input that was waiting for it and then for a batch of its own.
+    settled_at: Option<u64>,
+    renewals: Renewals,
     /// How far the journal goes was asked, before it is read from its start.
     told_end: bool,
     started: Instant,
@@ -94,6 +115,9 @@ impl Shard {
             metrics: parts.metrics,
             blocked: false,
             behind: false,
+            owned: Owned::default(),
+            settled_at: None,
+            renewals: Renewals::default(),
             told_end: false,
             started: Instant::now(),
         }
@@ -117,7 +141,7 @@ impl Shard {
     }
 
     /// One turn. Returns whether anything was done.
-    fn turn(&mut self, journal: &mut dyn Journal) -> Result<bool, JournalError> {
+    fn turn(&mut self, journal: &mut dyn Journal, draining: bool) -> Result<bool, JournalError> {
         self.room.standing.sign_of_life();
         let now_ms = self.monotonic_ms();
         if !self.told_end {
@@ -133,7 +157,10 @@ impl Shard {
         }
         self.metrics.ring_depth.set(self.ring.depth() as u64);
         let taken = self.take_inputs(journal)?;
-        self.tick();
+        // A shard that is stopping fires no timers of its own: the next owner does, right after its claim.
+        if !draining {
+            self.idle();
+        }
         let closed = self.close(journal);
         Ok(taken || closed)
     }
@@ -176,10 +203,12 @@ impl Shard {
         self.refuse_workspaces_in_earnest()?;
         self.room.limbo = None;
         self.room.progress.done(fold.seq);
-        self.open.begin(self.owner.next_seq(), fold.next_input);
-        let now = self.now();
-        self.room.engine.set_limits(self.limits, now, &mut self.open.out);
-        self.open.now = Some(now);
+        self.open.clear();
+        self.owned = Owned::default();
+        self.settled_at = None;
+        self.renewals = Renewals::default();
+        // What the source has is a backlog until it says that it is at the end.
+        self.behind = self.source.is_some();
         if let Some(source) = &self.source {
             self.generation = source.read_from(fold.next_input);
         }
@@ -234,13 +263,14 @@ impl Shard {
             if !self.find_item() {
                 break;
             }
-            if !self.may_be_next(journal)? {
+            let Some(now) = self.time_of_next(journal)? else {
+                self.blocked = true;
                 break;
-            }
+            };
             let batch = self.at_hand.as_mut().expect("an item was found");
             let behind = batch.behind;
             let item = batch.items.pop().expect("an item was found");
-            self.decide(item, behind);
+            self.decide(item, now, behind);
             let end = Instant::now();
             self.metrics.apply.record_ns((end - at).as_nanos() as u64);
             at = end;
@@ -260,6 +290,9 @@ impl Shard {
                 }
                 None => {
                     let Some(mut batch) = self.ring.pop() else { return false };
+                    if batch.generation == self.generation {
+                        self.behind = batch.behind;
+                    }
                     batch.items.reverse();
                     self.at_hand = Some(batch);
                 }
@@ -267,46 +300,53 @@ impl Shard {
         }
     }
 
-    /// Whether the item at hand can be decided in the open batch. If not, that batch is closed first.
-    fn may_be_next(&mut self, journal: &mut dyn Journal) -> Result<bool, JournalError> {
+    /// The `now` of the item at hand, when all that is due before it is done. None: the open batch is closed first.
+    fn time_of_next(&mut self, journal: &mut dyn Journal) -> Result<Option<u64>, JournalError> {
         let batch = self.at_hand.as_ref().expect("an item was found");
         let item = batch.items.last().expect("an item was found");
+        let (behind, appended_at_ms) = (batch.behind, item.appended_at_ms);
         let event_type = match &item.intake {
             Intake::Event(input) => Some(input.event_type),
             _ => None,
         };
         let alone = event_type == Some(EventType::WorkspaceConfigure);
         let configures = alone || event_type == Some(EventType::AgentConfigure);
-        // A policy is a batch of its own: what is left for ticks goes into the one before it.
-        let left_over = alone && self.room.engine.wants_tick_at().is_some();
-        if left_over || !self.open.takes(alone, batch.behind) {
-            self.blocked = true;
-            return Ok(false);
+        if !self.open.takes(behind) {
+            return Ok(None);
         }
         if self.clock.awaits_origin() && event_type.is_some() && !configures {
-            let wall_ms = if self.source.is_some() { item.appended_at_ms } else { self.wall.now_ms() };
-            self.blocked = true;
+            let wall_ms = if self.source.is_some() { appended_at_ms } else { self.wall.now_ms() };
             if self.open.is_empty() && self.owner.is_free() {
                 let origin = self.clock.origin_at(wall_ms).expect("it is scaled");
                 let now_ms = self.monotonic_ms();
                 self.owner.claim_again(journal, origin, now_ms)?;
             }
-            return Ok(false);
+            return Ok(None);
         }
-        Ok(true)
+        let now = if behind {
+            self.clock.engine_ms(appended_at_ms).max(self.room.engine.now())
+        } else {
+            self.open.now.or(self.settled_at).unwrap_or_else(|| self.now())
+        };
+        if !self.tick_until(now, behind) {
+            return Ok(None);
+        }
+        if alone && !self.open.is_empty() {
+            // A policy is a batch of its own; what was due before it goes into the one before, and is done.
+            self.settled_at = Some(now);
+            return Ok(None);
+        }
+        self.settled_at = None;
+        Ok(Some(now))
     }
 
-    fn decide(&mut self, item: Item, behind: bool) {
-        self.behind = behind;
-        let now = if behind {
-            self.clock.engine_ms(item.appended_at_ms).max(self.room.engine.now())
-        } else {
-            self.open.now.unwrap_or_else(|| self.now())
-        };
-        self.open.step_at(self.owner.next_seq(), self.owner.fold().next_input, now, behind);
-        self.tick_at(now);
+    fn decide(&mut self, item: Item, now: u64, behind: bool) {
+        self.begin_step(now, behind);
         let offset = item.offset;
         let kafka = self.source.is_some();
+        if kafka {
+            self.open.to = offset + 1;
+        }
         match item.intake {
             Intake::Event(mut input) => {
                 self.refuse_configure_in_earnest(&mut input);
@@ -323,10 +363,7 @@ impl Shard {
                 };
                 self.open.letters.push(letter);
             }
-            Intake::Forwarded => {}
-        }
-        if kafka {
-            self.open.to = offset + 1;
+            Intake::Forwarded => self.open.takes_input = true,
         }
     }
 
@@ -340,19 +377,22 @@ impl Shard {
     ) {
         let answer = self.room.engine.step(input, now, &mut self.open.out);
         let answered = Answered::of(self.number(), answer);
-        if answered == Answered::UnknownWorkspace && offset.is_none() {
-            // Nothing is recorded, so there is no commit to wait for. What is in flight can only add workspaces, and
-            // this one was looked for behind it.
-            if let Some(answer_to) = answer_to {
-                let _ = answer_to.send(answered);
+        match (answered, offset) {
+            (Answered::UnknownWorkspace, None) => {
+                // Nothing is recorded, so there is no commit to wait for. What is in flight can only add workspaces, and
+                // this one was looked for behind it.
+                if let Some(answer_to) = answer_to {
+                    let _ = answer_to.send(answered);
+                }
+                return;
             }
-            return;
-        }
-        if let (Answered::UnknownWorkspace, Some(offset)) = (answered, offset) {
-            self.room.engine.dead_letter(offset, "unknown_workspace", now, &mut self.open.out);
-        }
-        if offset.is_none() {
-            self.open.record_input(input);
+            (Answered::UnknownWorkspace, Some(offset)) => {
+                self.room.engine.dead_letter(offset, "unknown_workspace", now, &mut self.open.out);
+            }
+            (Answered::Renewed, None) => {}
+            (Answered::Renewed, Some(offset)) => self.renewals.taken(offset),
+            (_, None) => self.open.record_input(input),
+            (_, Some(_)) => self.open.takes_input = true,
         }
         self.open.alone |= input.event_type == EventType::WorkspaceConfigure;
         self.open.judged.extend(Judged::of(input, &answer));
@@ -371,28 +411,65 @@ impl Shard {
         }
     }
 
-    /// What the engine has left for later, when it is due: before inputs, and while there are none.
-    fn tick(&mut self) {
-        if self.open.alone || !self.open.has_room() || self.room.engine.wants_tick_at().is_none() {
+    /// What time alone has made due: there is no input at hand.
+    fn idle(&mut self) {
+        if !self.owner.is_owner() || !self.open.has_room() || !self.open.takes(self.behind) {
             return;
         }
-        let now = match self.open.now {
-            Some(now) => now,
-            // What a backlog leaves for ticks is done at the backlog's time.
-            None if self.behind => self.room.engine.now(),
-            None => self.now(),
+        let now = if self.behind {
+            // Its next input says how late it is; until then only what is left of the steps before is done.
+            if !self.owned.has_begun {
+                return;
+            }
+            self.room.engine.now()
+        } else {
+            self.open.now.unwrap_or_else(|| self.now())
         };
-        if self.room.engine.wants_tick_at().is_some_and(|at| at <= now) {
-            self.open.step_at(self.owner.next_seq(), self.owner.fold().next_input, now, self.open.behind);
-            self.tick_at(now);
+        if !self.behind && self.owned.behind != Some(false) {
+            self.begin_step(now, false);
+        }
+        self.tick_until(now, self.behind);
+        if self.owner.is_free()
+            && let Some(to) = self.renewals.due(self.owner.fold().next_input)
+        {
+            self.begin_step(now, self.behind);
+            self.open.to = self.open.to.max(to);
+            self.open.takes_input = true;
         }
     }
 
-    fn tick_at(&mut self, now: u64) {
-        while self.open.has_room() && self.room.engine.wants_tick_at().is_some_and(|at| at <= now) {
-            if !self.room.engine.tick(now, &mut self.open.out) {
-                break;
+    /// Does what is due until `until`: at that time, or in a backlog each at its own deadline. False: there is no room
+    /// for all of it.
+    fn tick_until(&mut self, until: u64, behind: bool) -> bool {
+        let mut idle = 0;
+        while let Some(at) = self.room.engine.wants_tick_at().filter(|at| *at <= until) {
+            if !self.open.has_room() {
+                return false;
             }
+            let now = if behind { at.max(self.room.engine.now()) } else { until };
+            self.begin_step(now, behind);
+            let did_something = self.room.engine.tick(now, &mut self.open.out);
+            idle = if did_something { 0 } else { idle + 1 };
+            assert!(idle < IDLE_TICKS_MAX, "the engine wants ticks in which it does nothing");
+        }
+        self.open.has_room()
+    }
+
+    /// Before each step. The first ones after a claim and after a change of the kind of time tell the engine so.
+    fn begin_step(&mut self, now: u64, behind: bool) {
+        self.open.step_at(self.owner.next_seq(), self.owner.fold().next_input, now, behind);
+        let by_the_clock = self.now();
+        let out = &mut self.open.out;
+        if !self.owned.has_begun {
+            self.room.engine.set_limits(self.limits, now, out);
+        }
+        if self.owned.behind != Some(behind) {
+            self.room.engine.set_behind(behind, now, out);
+            self.owned.behind = Some(behind);
+        }
+        if !self.owned.has_begun {
+            self.owned.has_begun = true;
+            self.room.engine.claimed(now, by_the_clock, out);
         }
     }
 
@@ -401,8 +478,13 @@ impl Shard {
         if !self.owner.is_free() {
             return false;
         }
-        if !self.open.is_worth_a_record(self.owner.fold().next_input) {
-            // A tick without effects leaves no trace, and its time is forgotten.
+        if !self.open.is_worth_a_record() {
+            // A tick without effects leaves no trace, and its time is forgotten. Nor do renewals without effect, and all
+            // before them is committed.
+            if !self.open.replies.is_empty() {
+                let (replies, judged) = self.open.take_answers();
+                self.room.publish(Publication::Renewed { shard: self.number(), replies, judged });
+            }
             self.open.clear();
             self.blocked = false;
             return false;
@@ -419,6 +501,7 @@ impl Shard {
             inputs: &open.inputs,
         };
         let now_ms = self.started.elapsed().as_millis() as u64;
+        self.renewals.passed(batch.to);
         let record = self.owner.submit(journal, &batch, now_ms);
         self.metrics.journal_in_flight.set(1);
         self.room.in_flight = Some(open.close(record));
@@ -437,13 +520,20 @@ impl Shard {
     /// How long nothing is to be done unless somebody wakes the thread.
     fn idle_for(&self) -> Duration {
         let turn = self.owner.wants_turn_in_ms(self.monotonic_ms()).map(Duration::from_millis);
-        let tick = self.room.engine.wants_tick_at().filter(|_| self.owner.is_free()).map(|at| {
-            let wall_ms = self.wall.now_ms();
-            self.clock.wall_ms_until(at, wall_ms).map_or(SLEEP_MAX, Duration::from_millis)
-        });
-        // A tick that is due and was not taken waits for room, and so for an ack: a moment is soon enough.
-        let tick = tick.map(|tick| tick.max(Duration::from_millis(1)));
-        SLEEP_MAX.min(turn.unwrap_or(SLEEP_MAX)).min(tick.unwrap_or(SLEEP_MAX))
+        let tick = self.tick_in().unwrap_or(SLEEP_MAX);
+        let renewals = self.renewals.due_in().filter(|_| self.owner.is_free()).unwrap_or(SLEEP_MAX);
+        SLEEP_MAX.min(turn.unwrap_or(SLEEP_MAX)).min(tick).min(renewals)
+    }
+
+    /// How long until something is due by the clock; none while the time of the open batch stands still.
+    fn tick_in(&self) -> Option<Duration> {
+        if !self.owner.is_owner() || self.behind || self.open.now.is_some() {
+            return None;
+        }
+        let at = self.room.engine.wants_tick_at()?;
+        let until = self.clock.wall_ms_until(at, self.wall.now_ms()).map(Duration::from_millis)?;
+        // What is due and was not done waits for room, and so for an ack: a moment is soon enough.
+        Some(until.max(Duration::from_millis(1)))
     }
 
     /// Everything that was taken is committed, or will be by somebody else.
@@ -452,7 +542,7 @@ impl Shard {
             return self.room.in_flight.is_none();
         }
         let ring_empty = self.ring.is_empty() && self.at_hand.as_ref().is_none_or(|batch| batch.items.is_empty());
-        ring_empty && self.owner.is_free() && !self.open.is_worth_a_record(self.owner.fold().next_input)
+        ring_empty && self.owner.is_free() && !self.open.is_worth_a_record()
     }
 }
 
@@ -477,11 +567,12 @@ impl ShardThread {
                     survive(shard.on_ack(self.journal.as_mut(), &acked).map(|()| true), acked.shard)?;
                 }
             }
+            let draining = self.draining.load(Ordering::Acquire);
             for shard in &mut self.shards {
                 let number = shard.number();
-                busy |= survive(shard.turn(self.journal.as_mut()), number)?;
+                busy |= survive(shard.turn(self.journal.as_mut(), draining), number)?;
             }
-            if self.draining.load(Ordering::Acquire) && self.shards.iter().all(Shard::is_drained) {
+            if draining && self.shards.iter().all(Shard::is_drained) {
                 return Ok(());
             }
             if !busy {
@@ -504,3 +595,6 @@ fn survive(done: Result<bool, JournalError>, shard: u16) -> Result<bool, Halt> {
         Err(JournalError::Halted(halt)) => Err(halt),
     }
 }
+
+#[cfg(test)]
+mod tests;

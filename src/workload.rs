@@ -3,15 +3,23 @@
 //! A shard's `Workload` holds a second engine, fed by the effects of committed records (never by inputs): views of
 //! agents and queues are read from it, and its digest is compared with the one in each record's header, so that a state
 //! that strays from the journal stops the process instead of answering. Beside it stand the counters that `metrics.md`
-//! names, from typed decisions; recovery moves what waits and who holds what, and increments no counter. Here is no
+//! names: of conversations from typed decisions, of agents from the rows that a record touched, because holds come and go
+//! without decisions. Recovery moves what waits and who holds what, and increments no counter. Here is no
 //! clock and no IO: times come with batches and with the scrape. HTTP reads through `SharedShard`.
 
+mod context;
+mod conversations;
+mod exposition;
 mod keyed;
 mod staff;
 mod tables;
+mod tallies;
 mod views;
+mod waits;
+mod words;
 mod workspace;
 
+pub use tallies::AgentTally;
 pub use views::{ConversationView, Views};
 
 use crate::metrics::{Family, Labels, Scrape, ShardMetrics, labels};
@@ -19,7 +27,7 @@ use engine::Engine;
 use engine::decision::{Outcome, Position, Told};
 use engine::engine::Answer;
 use engine::id::{HashKey, Kind};
-use engine::input::{ActorKind, EventType, Input};
+use engine::input::{ActorKind, Body, EventType, Input, SurveyKind};
 use keyed::KeyedMap;
 use std::collections::HashMap;
 use std::sync::atomic::AtomicUsize;
@@ -75,14 +83,51 @@ pub struct Judged {
     pub actor: ActorKind,
     pub outcome: Outcome,
     pub duplicate: bool,
-    /// Of the first decision that names it (of a duplicate: the first time's).
+    /// Of the first decision that names it (of a duplicate: the first time's); zeros of a renewal that changed nothing.
     pub position: Position,
+    pub detail: JudgedDetail,
+}
+
+/// What counters want to know of an input and no decision tells.
+#[derive(Clone, Copy, Debug)]
+pub enum JudgedDetail {
+    None,
+    Survey(SurveyScore),
+    /// Two customers, by their hashes, that are one from now on.
+    Linked(u128, u128),
+}
+
+/// What a customer thought of it, `score` of at most `max`.
+#[derive(Clone, Copy, Debug)]
+pub struct SurveyScore {
+    /// By its hash, where the event names it.
+    pub conversation: Option<u128>,
+    pub kind: SurveyKind,
+    pub score: u32,
+    pub max: u32,
+}
+
+impl JudgedDetail {
+    fn of(body: &Body) -> JudgedDetail {
+        match *body {
+            Body::SurveyAnswered { ref conversation, kind, score, max, .. } => {
+                let conversation = conversation.as_ref().map(|id| id.hash);
+                JudgedDetail::Survey(SurveyScore { conversation, kind, score, max })
+            }
+            Body::CustomerLinked { ref customer, ref other } => JudgedDetail::Linked(customer.hash, other.hash),
+            _ => JudgedDetail::None,
+        }
+    }
 }
 
 impl Judged {
     /// None for an unknown workspace: nothing of it was recorded.
     pub fn of(input: &Input, answer: &Answer) -> Option<Judged> {
-        let Answer::Recorded { outcome, position, duplicate, .. } = *answer else { return None };
+        let (outcome, position, duplicate) = match *answer {
+            Answer::Recorded { outcome, position, duplicate, .. } => (outcome, position, duplicate),
+            Answer::Renewed => (Outcome::Recorded, Position::default(), false),
+            Answer::UnknownWorkspace => return None,
+        };
         let default =
             if input.event_type == EventType::MessageReceived { ActorKind::Customer } else { ActorKind::System };
         Some(Judged {
@@ -92,6 +137,7 @@ impl Judged {
             outcome,
             duplicate,
             position,
+            detail: JudgedDetail::of(&input.body),
         })
     }
 }
@@ -163,10 +209,7 @@ pub struct Workload {
     replica: Engine,
     views: Arc<Views>,
     budget: LabelBudget,
-    folds: Vec<WorkspaceFold>,
-    /// Places in `folds`, by name; and by the name's hash, which is all that inputs carry.
-    by_name: HashMap<Box<str>, usize>,
-    by_hash: KeyedMap<usize>,
+    folds: Folds,
     committed: watch::Sender<Position>,
     /// The first batch that is not recovery has come.
     live: bool,
@@ -174,6 +217,8 @@ pub struct Workload {
     dead_letters: DeadLetters,
     /// By promise 1-7; 0 where the sentence names none.
     violations: [u64; 8],
+    /// Of what is told by source: none has a name of its own before connectors are configured.
+    sources: Labels,
 }
 
 impl Workload {
@@ -183,15 +228,14 @@ impl Workload {
             key,
             replica: Engine::new(key),
             views,
+            folds: Folds::new(key, budget.clone()),
             budget,
-            folds: Vec::new(),
-            by_name: HashMap::new(),
-            by_hash: KeyedMap::default(),
             committed: watch::Sender::new(Position::default()),
             live: false,
             batches: 0,
             dead_letters: DeadLetters::default(),
             violations: [0; 8],
+            sources: labels(&[("source", "other")]),
         }
     }
 
@@ -224,10 +268,8 @@ impl Workload {
                 batch.digest
             )));
         }
-        if batch.live && !self.live {
-            self.live = true;
-            self.folds.iter_mut().for_each(|fold| fold.staff.start(batch.now));
-        }
+        self.live |= batch.live;
+        self.views.expire(self.shard, batch.now);
         let touched = self.take_decisions(batch);
         if batch.is_counted() {
             self.take_judged(batch);
@@ -236,7 +278,6 @@ impl Workload {
             self.sample_promises();
         }
         debug_assert_eq!(touched.iter().find_map(|fold| self.unbalanced(*fold, CHECKED_AT_EVERY_PUBLISH_MAX)), None);
-        self.views.expire(self.shard, batch.now);
         if let Some(last) = batch.decisions.len().checked_sub(1) {
             self.committed.send_replace(Position { seq: batch.seq, idx: last as u32 });
         }
@@ -252,43 +293,42 @@ impl Workload {
         let keys: Vec<Option<u128>> = batch.decisions.iter().map(key_of).collect();
         let mut touched = Vec::new();
         for (told, key) in batch.decisions.iter().zip(&keys) {
-            let at = self.place_of(&told.workspace, touched.last().copied());
-            if !touched.contains(&at) {
-                touched.push(at);
-            }
-            let fold = &mut self.folds[at];
-            fold.staff.advance(told.time, batch.live);
-            fold.take(told, *key, batch.is_counted(), &self.replica);
+            let at = self.folds.touch(&told.workspace, &mut touched);
+            self.folds.all[at].take(told, *key, batch.is_counted(), &self.replica);
         }
-        touched.iter().for_each(|at| self.folds[*at].catch_up(&self.replica));
-        self.views.take(self.shard, batch.seq, batch.decisions, &keys);
+        self.views.take(self.shard, batch.seq, batch.decisions, &keys, self.key);
+        for slot in self.replica.touched_agents() {
+            let (workspace, agent) = self.replica.agent_at(*slot);
+            let at = self.folds.touch(workspace, &mut touched);
+            let fold = &mut self.folds.all[at];
+            fold.advance(batch.now, batch.live);
+            fold.sync(agent, &self.views, batch.is_counted());
+        }
         touched
-    }
-
-    /// The place of a workspace's fold; mostly that of the decision before.
-    fn place_of(&mut self, workspace: &str, before: Option<usize>) -> usize {
-        if let Some(before) = before.filter(|before| &*self.folds[*before].name == workspace) {
-            return before;
-        }
-        if let Some(known) = self.by_name.get(workspace) {
-            return *known;
-        }
-        let at = self.folds.len();
-        self.folds.push(WorkspaceFold::new(workspace, self.budget.queues.clone()));
-        self.by_name.insert(workspace.into(), at);
-        self.by_hash.insert(self.key.hash(Kind::Workspace, workspace, &[]), at);
-        at
     }
 
     fn take_judged(&mut self, batch: &CommittedBatch<'_>) {
         for judged in batch.judged {
-            let Some(at) = self.by_hash.get(&judged.workspace) else { continue };
-            let fold = &mut self.folds[*at];
+            let Some(fold) = self.folds.by_hash(judged.workspace) else { continue };
             fold.count_event(judged);
-            let here = !judged.duplicate && judged.position.seq == batch.seq;
-            let told = batch.decisions.get(judged.position.idx as usize).filter(|_| here);
-            if let Some(conversation) = told.and_then(|told| told.conversation.as_ref()) {
+            if judged.duplicate || matches!(judged.outcome, Outcome::Rejected) {
+                continue;
+            }
+            let told = batch.decisions.get(judged.position.idx as usize).filter(|_| judged.position.seq == batch.seq);
+            let conversation = told.and_then(|told| told.conversation.as_ref());
+            if let Some(conversation) = conversation {
                 fold.count_message(judged, &conversation.channel);
+            }
+            match judged.detail {
+                _ if judged.outcome == Outcome::Ignored => {}
+                JudgedDetail::Survey(survey) => {
+                    // One that is over is in no decision; the views still know it for a while.
+                    let ended = || self.views.conversation(survey.conversation?);
+                    let queue = conversation.map(|told| told.queue.clone()).or_else(|| Some(ended()?.told.queue));
+                    fold.count_survey(&survey, &queue.unwrap_or_default());
+                }
+                JudgedDetail::Linked(customer, other) => fold.count_link((customer, other)),
+                JudgedDetail::None => {}
             }
         }
         for (_, reason) in batch.dead_letters {
@@ -296,10 +336,19 @@ impl Workload {
         }
     }
 
+    /// Counts renewals that changed nothing and stand in no record.
+    pub fn count_renewals(&mut self, judged: &[Judged]) {
+        for judged in judged {
+            if let Some(fold) = self.folds.by_hash(judged.workspace) {
+                fold.count_event(judged);
+            }
+        }
+    }
+
     fn sample_promises(&mut self) {
         self.batches += 1;
         if self.batches.is_multiple_of(BATCHES_BETWEEN_CHECKS)
-            && self.folds.iter().map(|fold| fold.kept).sum::<usize>() <= CHECKED_CONVERSATIONS_MAX
+            && self.folds.all.iter().map(WorkspaceFold::kept).sum::<usize>() <= CHECKED_CONVERSATIONS_MAX
             && let Some(sentence) = self.replica.broken_promise()
         {
             tracing::error!(shard = self.shard, sentence, "a promise is broken");
@@ -310,19 +359,19 @@ impl Workload {
 
     /// Where a fold is not what the replica is, as a sentence; only looked for among at most so many conversations.
     fn unbalanced(&self, fold: usize, kept_max: usize) -> Option<String> {
-        let fold = &self.folds[fold];
-        if fold.kept > kept_max { None } else { fold.unbalanced(&self.replica.workspace(&fold.name)?) }
+        let fold = &self.folds.all[fold];
+        if fold.kept() > kept_max { None } else { fold.unbalanced(&self.replica.workspace(&fold.name)?) }
     }
 
     /// The same for every workspace: a test's and a scrape's check. Entries minus exits is the change of what waits,
     /// and agents are in the states that the replica has them in.
     pub fn imbalance(&self) -> Option<String> {
-        (0..self.folds.len()).find_map(|fold| self.unbalanced(fold, usize::MAX))
+        (0..self.folds.all.len()).find_map(|fold| self.unbalanced(fold, usize::MAX))
     }
 
     /// What an agent did since the process started, for his view.
     pub fn agent_tally(&self, workspace: &str, agent: &str) -> AgentTally {
-        self.by_name.get(workspace).map(|at| self.folds[*at].staff.tally(agent)).unwrap_or_default()
+        self.folds.by_name(workspace).map(|fold| fold.tally(agent)).unwrap_or_default()
     }
 
     /// Adds what was dead-lettered since the process started, whoever owns the shard now.
@@ -340,19 +389,61 @@ impl Workload {
             scrape.whole_of(Family::PromiseViolations, shard, "promise", word, self.violations[promise]);
         }
         for workspace in self.replica.workspaces() {
-            let Some(fold) = self.by_name.get(workspace.name).map(|at| &mut self.folds[*at]) else { continue };
-            fold.staff.advance(now, self.live);
+            let Some(fold) = self.folds.by_name_mut(workspace.name) else { continue };
+            fold.advance(now, self.live);
             fold.collect(now, &workspace, scrape);
+            let suspects = fold.suspects(now);
+            scrape.add_whole_of(Family::SourcesSuspect, &self.sources, None, suspects);
         }
     }
 }
 
-/// What an agent did since the process started.
-#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
-pub struct AgentTally {
-    pub assigned: u64,
-    pub resolved: u64,
-    pub unit_ms: u64,
+/// The folds of a shard's workspaces.
+struct Folds {
+    key: HashKey,
+    budget: LabelBudget,
+    all: Vec<WorkspaceFold>,
+    /// Places in `all`, by name; and by the name's hash, which is all that inputs carry.
+    names: HashMap<Box<str>, usize>,
+    hashes: KeyedMap<usize>,
+}
+
+impl Folds {
+    fn new(key: HashKey, budget: LabelBudget) -> Folds {
+        Folds { key, budget, all: Vec::new(), names: HashMap::new(), hashes: KeyedMap::default() }
+    }
+
+    /// The place of a workspace's fold, noted among those touched; mostly it is the one before.
+    fn touch(&mut self, workspace: &str, touched: &mut Vec<usize>) -> usize {
+        if let Some(before) = touched.last().copied().filter(|before| &*self.all[*before].name == workspace) {
+            return before;
+        }
+        let at = self.names.get(workspace).copied().unwrap_or_else(|| self.add(workspace));
+        // The last one is that of the decision before.
+        touched.retain(|known| *known != at);
+        touched.push(at);
+        at
+    }
+
+    fn add(&mut self, workspace: &str) -> usize {
+        let at = self.all.len();
+        self.all.push(WorkspaceFold::new(workspace, self.key, self.budget.queues.clone()));
+        self.names.insert(workspace.into(), at);
+        self.hashes.insert(self.key.hash(Kind::Workspace, workspace, &[]), at);
+        at
+    }
+
+    fn by_name(&self, workspace: &str) -> Option<&WorkspaceFold> {
+        self.names.get(workspace).map(|at| &self.all[*at])
+    }
+
+    fn by_name_mut(&mut self, workspace: &str) -> Option<&mut WorkspaceFold> {
+        self.names.get(workspace).map(|at| &mut self.all[*at])
+    }
+
+    fn by_hash(&mut self, workspace: u128) -> Option<&mut WorkspaceFold> {
+        self.hashes.get(&workspace).map(|at| &mut self.all[*at])
+    }
 }
 
 /// Dead letters by reason. Nothing else is known of them, so they carry no workspace, and shards share their series.

@@ -5,9 +5,10 @@
 //! never sees the file. Where a fault stands is looked up by its path only when there is one.
 
 use crate::codec::{
-    AGENT_KEYS, Node, POLICY_KEYS, Reader, ShapeFaultKind, Table, Value, agent_to_json, limits, nearest, policy_to_json,
+    Node, Reader, ShapeFault, Table, Value, WORKSPACE_FILE, agent_to_json, follows, limits, nearest, policy_to_json,
 };
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use engine::faults::join_key;
 use engine::policy::{AgentConfig, Policy};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -85,14 +86,15 @@ impl Found<'_, '_> {
     fn read(&mut self) -> WorkspaceFile {
         let root = Value::Table(pairs(self.document.get_ref()));
         let mut reader = Reader::default();
-        let table = reader.table(&root, String::new(), &[POLICY_KEYS, &["workspace", "agent"]].concat());
-        let workspace = reader.required_text(&table, "workspace").to_string();
+        let table = reader.table(&root, String::new(), WORKSPACE_FILE);
+        let workspace = table.text("workspace").unwrap_or("").to_string();
         let policy = reader.policy(&table);
         let agents = agents(&mut reader, &table);
-        self.shape(&reader);
+        self.shape(&reader.faults);
         self.content("workspace", name_faults(&workspace), &[]);
-        self.content("", policy.faults(), &names(&policy));
-        self.agents(&agents);
+        let names = names(&policy);
+        self.content("", policy.faults(), &names);
+        self.agents(&agents, &policy, &names);
         let bytes = policy_to_json(&policy).to_string().len();
         if bytes + 4_096 > limits::CONFIGURE_BYTES {
             let sentence = format!("the policy has {bytes} bytes as JSON, and about {} are the limit", 1_000_000);
@@ -101,10 +103,9 @@ impl Found<'_, '_> {
         WorkspaceFile { workspace, policy, agents }
     }
 
-    fn shape(&mut self, reader: &Reader) {
-        for fault in &reader.faults {
-            let key = fault.kind == ShapeFaultKind::Unsupported && !fault.path.ends_with("strategy");
-            let span = span(self.document, &fault.path, key);
+    fn shape(&mut self, faults: &[ShapeFault]) {
+        for fault in faults {
+            let span = span(self.document, &fault.path, fault.kind.is_of_key());
             self.faults.push(Fault::new(span, &fault.path, &fault.sentence, &fault.help));
         }
         self.of_shape = self.faults.len();
@@ -119,16 +120,18 @@ impl Found<'_, '_> {
                 _ => format!("{prefix}.{path}"),
             };
             let shapes = &self.faults[..self.of_shape];
-            let follows = shapes.iter().any(|shape| within(&path, &shape.path) || within(&shape.path, &path));
-            if !follows {
-                let span = span(self.document, &path, false);
-                let help = did_you_mean(&sentence, names);
+            if !shapes.iter().any(|shape| follows(&path, &shape.path)) {
+                let wrong = wrong_name(&sentence);
+                // A name may stand there as a key.
+                let of_key = wrong.is_some_and(|name| path.ends_with(&join_key("", name)));
+                let span = span(self.document, &path, of_key);
+                let help = wrong.map(|name| did_you_mean(&sentence, name, names)).unwrap_or_default();
                 self.faults.push(Fault::new(span, &path, &sentence, &help));
             }
         }
     }
 
-    fn agents(&mut self, agents: &[(String, AgentConfig)]) {
+    fn agents(&mut self, agents: &[(String, AgentConfig)], policy: &Policy, names: &[(&str, Vec<&str>)]) {
         let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
         for (i, (name, config)) in agents.iter().enumerate() {
             let id = format!("agent[{i}].id");
@@ -137,23 +140,16 @@ impl Found<'_, '_> {
                 let sentence = format!("agent[{first}] has the id `{name}` too");
                 self.content(&id, vec![(String::new(), sentence)], &[]);
             }
-            self.content(&format!("agent[{i}]"), config.faults(), &[]);
+            let own = format!("agent[{i}]");
+            self.content(&own, config.faults(), &[]);
+            self.content(&own, engine::faults::of_agent_in(policy, config), names);
         }
     }
 }
 
 fn agents(reader: &mut Reader, table: &Table<'_, '_>) -> Vec<(String, AgentConfig)> {
-    let mut agents = Vec::new();
-    for (i, node) in reader.list(table, "agent").iter().enumerate() {
-        let own = reader.table(&node.0, format!("agent[{i}]"), &[AGENT_KEYS, &["id"]].concat());
-        agents.push((reader.required_text(&own, "id").to_string(), reader.agent(&own)));
-    }
-    agents
-}
-
-/// Whether `path` is `outer` or stands in it.
-fn within(path: &str, outer: &str) -> bool {
-    !outer.is_empty() && path.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+    let agent = |own: &Table<'_, '_>| (own.text("id").unwrap_or("").to_string(), reader.agent(own));
+    table.tables("agent").iter().map(agent).collect()
 }
 
 fn name_faults(name: &str) -> Vec<(String, String)> {
@@ -165,23 +161,32 @@ fn name_faults(name: &str) -> Vec<(String, String)> {
     vec![(String::new(), sentence)]
 }
 
-fn names(policy: &Policy) -> [(&'static str, Vec<&str>); 3] {
+fn names(policy: &Policy) -> [(&'static str, Vec<&str>); 5] {
     [
         ("no queue is named `", policy.queues.iter().map(|queue| &*queue.name).collect()),
         ("no tier is named `", policy.tiers.iter().map(|tier| &*tier.name).collect()),
         ("no channel is named `", policy.channels.iter().map(|channel| &*channel.name).collect()),
+        ("no team is named `", policy.teams.iter().map(|team| &*team.name).collect()),
+        ("no skill is named `", policy.skills.iter().map(|skill| &**skill).collect()),
     ]
 }
 
+/// The name that nobody has, of a sentence that says so.
+fn wrong_name(sentence: &str) -> Option<&str> {
+    let (_, rest) = sentence.split_once(" is named `").filter(|(what, _)| what.starts_with("no "))?;
+    Some(rest.split_once('`')?.0)
+}
+
 /// For a name that nobody has, the one that was probably meant.
-fn did_you_mean(sentence: &str, names: &[(&str, Vec<&str>)]) -> String {
-    for (start, known) in names {
-        let Some((wrong, _)) = sentence.strip_prefix(start).and_then(|rest| rest.split_once('`')) else { continue };
-        if let Some(near) = nearest(wrong, known) {
-            return format!("did you mean `{near}`?");
-        }
+fn did_you_mean(sentence: &str, wrong: &str, names: &[(&str, Vec<&str>)]) -> String {
+    const LISTED_MAX: usize = 12;
+    let Some((_, known)) = names.iter().find(|(start, _)| sentence.starts_with(start)) else { return String::new() };
+    match nearest(wrong, known) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if (1..=LISTED_MAX).contains(&known.len()) => format!("there are: {}", known.join(", ")),
+        None if sentence.starts_with("no team") => format!("write `[team.{wrong}]`, if only to name it"),
+        None => String::new(),
     }
-    String::new()
 }
 
 fn pairs<'t>(table: &DeTable<'t>) -> Vec<(std::borrow::Cow<'t, str>, Node<'t>)> {
@@ -464,7 +469,9 @@ id = "bert"
         };
         assert_eq!(**policy, file.policy);
         for (input, (name, config)) in inputs[1..].iter().zip(&file.agents) {
-            let Body::AgentConfigure { agent, config: decoded } = &input.body else { panic!("{:?}", input.body) };
+            let Body::AgentConfigure { agent, config: decoded, expected_version: None } = &input.body else {
+                panic!("{:?}", input.body)
+            };
             assert_eq!((&*agent.text, decoded), (name.as_str(), config));
         }
     }
@@ -486,7 +493,10 @@ service_level_goal = 80
 skills = { german = 11 }
 
 [[queue]]
-strategy = "manual"
+accept_s = "15"
+
+[[queue.step]]
+after_s = 30
 
 [[rule]]
 when = { tier = "vpi" }
@@ -498,7 +508,7 @@ weight = 0
 
 [[agent]]
 id = "anna"
-memberships = []
+shifts = []
 "#;
         let expected = [
             (1, 13, "workspace"),
@@ -510,13 +520,14 @@ memberships = []
             (12, 22, "queue[0].service_level_goal"),
             (13, 21, "queue[0].skills.german"),
             (15, 1, "queue[1].name"),
-            (16, 12, "queue[1].strategy"),
-            (18, 3, "rule"),
-            (19, 17, "rule[0].when.tier"),
-            (20, 9, "rule[0].queue"),
-            (24, 10, "agent[0].weight"),
-            (27, 6, "agent[1].id"),
-            (28, 1, "agent[1].memberships"),
+            (16, 12, "queue[1].accept_s"),
+            (18, 1, "queue[1].step[0]"),
+            (21, 3, "rule"),
+            (22, 17, "rule[0].when.tier"),
+            (23, 9, "rule[0].queue"),
+            (27, 10, "agent[0].weight"),
+            (30, 6, "agent[1].id"),
+            (31, 1, "agent[1].shifts"),
         ];
         let expected: Vec<_> = expected.into_iter().map(|(l, c, path)| (l, c, path.to_string())).collect();
         assert_eq!(places(text), expected, "{}", faults(text));
@@ -546,9 +557,75 @@ error: rule[1].queue: no queue is named `rset`
     }
 
     #[test]
+    fn a_fault_of_two_keys_or_of_a_name_stands_at_the_key() {
+        let text = SOUND
+            .replace("version = 3", "version = 3\nskills = [\"german\", \"english\"]\nbot_max = 5")
+            .replace("skills = { german = 7 }", "skills = { germn = 7 }\nmemberships = [\"rest\"]")
+            .replace("head_start_s = 90", "first_ring = { team = \"seniors\" }")
+            .replace("name = \"rest\"", "name = \"rest\"\non_full = { then = \"park\", queue = \"sales\" }");
+        let expected = "\
+error: bot_max: `bot_max` is no key of this table
+ --> acme.toml:5:1
+  |
+5 | bot_max = 5
+  | ^^^^^^^
+  |
+  = help: did you mean `bot_max_s`?
+
+error: tier.vip.first_ring.for_s: `for_s` is missing
+  --> acme.toml:22:1
+   |
+22 | first_ring = { team = \"seniors\" }
+   | ^^^^^^^^^^
+   |
+   = help: after so long anybody
+
+error: tier.vip.first_ring.team: no team is named `seniors`
+  --> acme.toml:22:23
+   |
+22 | first_ring = { team = \"seniors\" }
+   |                       ^^^^^^^^^
+   |
+   = help: write `[team.seniors]`, if only to name it
+
+error: queue[1].on_full: is used with `max_waiting` only: without it the queue is never full
+  --> acme.toml:34:1
+   |
+34 | on_full = { then = \"park\", queue = \"sales\" }
+   | ^^^^^^^
+   |
+   = help: say how many may wait: `max_waiting`
+
+error: queue[1].on_full.queue: is used with `then = \"queue\"` only
+  --> acme.toml:34:28
+   |
+34 | on_full = { then = \"park\", queue = \"sales\" }
+   |                            ^^^^^
+   |
+   = help: leave it out
+
+error: agent[0].skills.germn: no skill is named `germn` in the workspace's `skills`
+  --> acme.toml:46:12
+   |
+46 | skills = { germn = 7 }
+   |            ^^^^^
+   |
+   = help: did you mean `german`?
+
+error: agent[0].memberships[0]: this must be a table, and it is a text
+  --> acme.toml:47:16
+   |
+47 | memberships = [\"rest\"]
+   |                ^^^^^^
+   |
+   = help: write { queue = \"rest\" }";
+        assert_eq!(faults(&text).to_string(), expected);
+    }
+
+    #[test]
     fn what_comes_later_is_named_as_such() {
-        let faults = faults(&SOUND.replace("head_start_s = 90", "first_ring = \"seniors\""));
-        assert_eq!(faults.list()[0].sentence, "`first_ring` is not built yet");
+        let faults = faults(&SOUND.replace("head_start_s = 90", "pause_on = [\"snoozed\"]"));
+        assert_eq!(faults.list()[0].sentence, "`pause_on` is not built yet");
         assert!(faults.to_string().contains("a later version"), "{faults}");
     }
 
@@ -572,7 +649,7 @@ error: rule[1].queue: no queue is named `rset`
 
     #[test]
     fn a_path_is_split_as_it_was_joined() {
-        let path = engine::faults::join_key("entry", "a.\"b\\[0]");
+        let path = join_key("entry", "a.\"b\\[0]");
         let key = |key: &str| Segment::Key(key.to_string());
         assert_eq!(segments(&path), [key("entry"), key("a.\"b\\[0]")]);
         assert_eq!(segments("rule[12].when.tier"), [key("rule"), Segment::Index(12), key("when"), key("tier")]);

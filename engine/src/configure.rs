@@ -84,7 +84,8 @@ impl Stepping<'_> {
             && is_within(Kind::Queue, NAMES_EVER, &mut policy.queues.iter().map(|q| &*q.name))
             && is_within(Kind::Entry, NAMES_EVER, &mut policy.entries.iter().map(|e| &*e.name))
             && is_within(Kind::Tier, NAMES_EVER, &mut policy.tiers.iter().map(|t| &*t.name))
-            && is_within(Kind::Skill, NAMES_EVER, &mut policy.queues.iter().flat_map(|q| &q.skills).map(|s| &*s.name))
+            && is_within(Kind::Skill, NAMES_EVER, &mut skills_of(policy))
+            && is_within(Kind::Team, NAMES_EVER, &mut teams_of(policy))
             && bytes <= CONFIGURE_BYTES
     }
 
@@ -95,6 +96,7 @@ impl Stepping<'_> {
             Kind::Queue => &workspace.queues,
             Kind::Entry => &workspace.entries,
             Kind::Tier => &workspace.tiers,
+            Kind::Team => &workspace.teams,
             _ => &workspace.skills,
         }
     }
@@ -105,9 +107,12 @@ impl Stepping<'_> {
         }
         for queue in &policy.queues {
             self.name(ws, id, NameOf::Queue, Kind::Queue, &queue.name);
-            for skill in &queue.skills {
-                self.name(ws, id, NameOf::Skill, Kind::Skill, &skill.name);
-            }
+        }
+        for skill in skills_of(policy) {
+            self.name(ws, id, NameOf::Skill, Kind::Skill, skill);
+        }
+        for team in teams_of(policy) {
+            self.name(ws, id, NameOf::Team, Kind::Team, team);
         }
         for entry in &policy.entries {
             self.name(ws, id, NameOf::Entry, Kind::Entry, &entry.name);
@@ -132,23 +137,30 @@ impl Stepping<'_> {
     }
 
     pub(crate) fn configure_agent(&mut self, ws: u32, agent: &Id, config: &AgentConfig) -> Verdict {
-        if !config.faults().is_empty() {
+        let policy = self.state.workspace(ws).policy();
+        if !config.faults().is_empty() || !crate::faults::of_agent_in(policy, config).is_empty() {
             return rejected(Reason::InvalidPolicy);
         }
         let known = self.state.find_agent(agent.hash);
-        if known.is_some_and(|slot| self.state.agent(slot).config() == config) {
+        let is_there = |slot: &u32| !self.state.agent(*slot).is_removed();
+        if known.filter(is_there).is_some_and(|slot| self.state.agent(slot).config() == config) {
             return RECORDED;
         }
         if known.is_none() && self.state.agents_len() >= AGENTS_MAX {
             return rejected(Reason::TooMany);
         }
-        let name = self.state.workspace(ws).name();
-        let workspace = Id { hash: 0, text: name.into() };
-        if self.state.workspace(ws).skills.len() as usize + config.skills.len() > NAMES_EVER as usize {
+        let workspace = self.state.workspace(ws);
+        let id = Id { hash: 0, text: workspace.name().into() };
+        if workspace.skills.len() as usize + config.skills.len() > NAMES_EVER as usize
+            || workspace.teams.len() >= NAMES_EVER
+        {
             return rejected(Reason::TooMany);
         }
         for skill in &config.skills {
-            self.name(ws, &workspace, NameOf::Skill, Kind::Skill, &skill.name);
+            self.name(ws, &id, NameOf::Skill, Kind::Skill, &skill.name);
+        }
+        if !config.team.is_empty() {
+            self.name(ws, &id, NameOf::Team, Kind::Team, &config.team);
         }
         let slot = known.unwrap_or_else(|| {
             let slot = self.state.next_agent();
@@ -156,12 +168,51 @@ impl Stepping<'_> {
             self.effect(Effect::Named { what: NameOf::Agent, workspace: ws, slot, hash, text });
             slot
         });
+        let before = self.state.agent(slot);
+        let (routable, delays) = (before.routable(), self.delays(slot));
+        let rounds = self.state.rounds_with(slot);
         self.effect(Effect::AgentConfigured { agent: slot, config: config.clone() });
         self.tell_agent(DecisionType::AgentChanged, Reason::Configured, slot, None);
         let row = self.state.agent(slot);
         if row.used() > row.units() {
             self.tell_agent(DecisionType::CapacityExceeded, Reason::CapacityLowered, slot, None);
         }
+        if routable & !self.state.agent(slot).routable() != 0 {
+            self.takes_no_more(slot, true);
+        }
+        self.rounds_may_end(rounds);
+        if self.delays(slot) != delays
+            && let Some(oldest) = self.state.oldest(ws)
+        {
+            // Who waits may reach him at another time now.
+            self.effect(Effect::Reviewed { workspace: ws, next: Some(oldest) });
+        }
         DECIDED
     }
+
+    /// Delays of an agent's memberships, by queue.
+    fn delays(&self, agent: u32) -> Vec<(u32, u64)> {
+        let queues = self.state.workspace(self.state.agent(agent).workspace()).queues.len();
+        let member = |queue: u32| self.state.agent(agent).member(queue).filter(|m| m.delay_ms > 0);
+        (0..queues).filter_map(member).map(|m| (m.queue, m.delay_ms)).collect()
+    }
+}
+
+/// Every skill that a policy names.
+fn skills_of(policy: &Policy) -> impl Iterator<Item = &str> {
+    let of_queues = policy.queues.iter().flat_map(|q| {
+        let steps = q.steps.iter().flat_map(|s| s.drop.iter().map(|d| &**d).chain(s.lower.iter().map(|l| &*l.name)));
+        q.skills.iter().chain(&q.preferred_skills).map(|s| &*s.name).chain(steps)
+    });
+    of_queues.chain(policy.skills.iter().map(|s| &**s))
+}
+
+/// Every team that a policy names.
+fn teams_of(policy: &Policy) -> impl Iterator<Item = &str> {
+    let of_queues = policy.queues.iter().flat_map(|q| {
+        let steps = q.steps.iter().flat_map(|s| s.teams.iter().flatten());
+        q.teams.iter().chain(steps)
+    });
+    let rings = policy.tiers.iter().filter_map(|t| t.first_ring.as_ref()).map(|r| &r.team).filter(|t| !t.is_empty());
+    policy.teams.iter().map(|t| &t.name).chain(of_queues).chain(rings).map(|t| &**t)
 }

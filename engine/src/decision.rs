@@ -28,6 +28,23 @@ words! {
         CommandRejected = 14 "command.rejected",
         #[default]
         EventRecorded = 15 "event.recorded",
+        ConversationOffered = 16 "conversation.offered",
+        ConversationUnassigned = 17 "conversation.unassigned",
+        ConversationTransferred = 18 "conversation.transferred",
+        ConversationRelaxed = 19 "conversation.relaxed",
+        ConversationEscalated = 20 "conversation.escalated",
+        ConversationSnoozed = 21 "conversation.snoozed",
+        ConversationWoken = 22 "conversation.woken",
+        ConversationParked = 23 "conversation.parked",
+        ConversationDeflected = 24 "conversation.deflected",
+        ConversationMerged = 25 "conversation.merged",
+        OfferWithdrawn = 26 "offer.withdrawn",
+        ReplyCollision = 27 "reply.collision",
+        ReplyFailed = 28 "reply.failed",
+        QueueChanged = 29 "queue.changed",
+        CustomerMerged = 30 "customer.merged",
+        MentionNotified = 31 "mention.notified",
+        SourceSuspect = 32 "source.suspect",
     }
 }
 
@@ -43,24 +60,66 @@ words! {
         Requeue = 3 "requeue",
         /// As `New`, and the event's own skills were left out: the workspace has its 1,024 requirement sets.
         TooManySkillSets = 4 "too_many_skill_sets",
-        // conversation.assigned: the kind
+        /// After a bot.
+        Handoff = 5 "handoff",
+        Transfer = 6 "transfer",
+        Overflow = 7 "overflow",
+        /// After a pause.
+        Resume = 8 "resume",
+        /// Moved by the ladder.
+        Escalated = 9 "escalated",
+        // conversation.assigned, .offered: the kind
         Auto = 10 "auto",
         Claim = 11 "claim",
         Supervisor = 12 "supervisor",
+        Preferred = 13 "preferred",
+        /// A person answered what nobody owned, or a call reached him.
+        Adopted = 14 "adopted",
+        /// The taker of an offer.
+        Accepted = 15 "accepted",
+        Outbound = 16 "outbound",
+        Successor = 17 "successor",
+        /// The survivor takes the owner of the other.
+        Merged = 18 "merged",
+        /// To one agent, who accepts before the giver lets go.
+        Warm = 19 "warm",
         // conversation.opened
         OtherCustomer = 20 "other_customer",
+        /// There was an earlier conversation of this id.
+        Linked = 21 "linked",
         // conversation.resolved, .closed, .abandoned
         Resolved = 30 "resolved",
         ContactEnded = 31 "contact_ended",
         Abandoned = 32 "abandoned",
         ShortAbandoned = 33 "short_abandoned",
         ReopenWindowPassed = 34 "reopen_window_passed",
+        /// Async, and no person ever answered.
+        Missed = 35 "missed",
+        /// Resolved without a person ever having had it.
+        Contained = 36 "contained",
+        LeftInBot = 37 "left_in_bot",
+        Stale = 38 "stale",
+        /// The customer did not write for `close_after_s`.
+        CloseAfter = 39 "close_after",
         // agent.changed
         Presence = 40 "presence",
         Configured = 41 "configured",
+        /// A lease ran out.
+        LeaseExpired = 42 "lease_expired",
+        NotResponding = 43 "not_responding",
+        /// `not_responding` has ended.
+        Responding = 44 "responding",
+        Drained = 45 "drained",
+        Undrained = 46 "undrained",
+        Removed = 47 "removed",
         // capacity.exceeded
         Override = 50 "override",
         CapacityLowered = 51 "capacity_lowered",
+        /// A fact gave it to him: a reply, a call on the switch.
+        Fact = 52 "fact",
+        /// A dormant conversation woke up.
+        Woken = 53 "woken",
+        Engaged = 54 "engaged",
         // event.recorded
         Recorded = 60 "recorded",
         Duplicate = 61 "duplicate",
@@ -89,6 +148,68 @@ words! {
         TooMany = 91 "too_many",
         /// A message to a conversation that nobody owns yet.
         Waiting = 93 "waiting",
+        // more codes
+        Blocked = 100 "blocked",
+        NotResolved = 101 "not_resolved",
+        NotInBot = 102 "not_in_bot",
+        UnknownQueue = 103 "unknown_queue",
+        UnknownTier = 104 "unknown_tier",
+        OfferGone = 105 "offer_gone",
+        NotYours = 106 "not_yours",
+        NotSnoozed = 107 "not_snoozed",
+        UntilPast = 108 "until_past",
+        MergeIntoItself = 109 "merge_into_itself",
+        NoWrapUp = 110 "no_wrap_up",
+        WrapUpTimed = 111 "wrap_up_timed",
+        UnknownEngagement = 112 "unknown_engagement",
+        ContextRequired = 113 "context_required",
+        NoOtherMember = 114 "no_other_member",
+        PreferredOnly = 115 "preferred_only",
+        NotHead = 116 "not_head",
+        NotLinked = 117 "not_linked",
+        AlreadySnoozed = 118 "already_snoozed",
+        UnknownLevel = 120 "unknown_level",
+        NoTarget = 121 "no_target",
+        // offer.withdrawn
+        AcceptedElsewhere = 130 "accepted_elsewhere",
+        Expired = 131 "expired",
+        Declined = 132 "declined",
+        Rescinded = 133 "rescinded",
+        AgentLost = 134 "agent_lost",
+        // ways out, and why something is parked, deflected or closed
+        Closed = 140 "closed",
+        Emergency = 141 "emergency",
+        Full = 142 "full",
+        MaxWait = 143 "max_wait",
+        Unstaffed = 144 "unstaffed",
+        Unservable = 145 "unservable",
+        AllDeclined = 146 "all_declined",
+        // conversation.woken
+        Command = 150 "command",
+        Due = 151 "due",
+        Message = 152 "message",
+        // conversation.unassigned, .escalated
+        OwnerAbsent = 160 "owner_absent",
+        OwnerSilent = 161 "owner_silent",
+        OwnerLost = 162 "owner_lost",
+        OwnerOffline = 163 "owner_offline",
+        Released = 164 "released",
+        Transfers = 165 "transfers",
+        // conversation.updated, .relaxed
+        Dormant = 170 "dormant",
+        Customer = 171 "customer",
+        Updated = 172 "updated",
+        PreferenceExpired = 173 "preference_expired",
+        Unclaimed = 174 "unclaimed",
+        Promoted = 175 "promoted",
+        Step = 176 "step",
+        FirstRing = 177 "first_ring",
+        // others
+        Failed = 181 "failed",
+        Opened = 182 "open",
+        Unlinked = 183 "unlinked",
+        Mention = 184 "mention",
+        LeaseStorm = 185 "lease_storm",
     }
 }
 
@@ -114,6 +235,11 @@ words! {
         Available = 2 "available",
         Partly = 3 "partly",
         Full = 4 "full",
+        PendingAway = 5 "pending_away",
+        NotResponding = 6 "not_responding",
+        Draining = 7 "draining",
+        /// No longer configured.
+        Removed = 8 "removed",
     }
 }
 
@@ -142,6 +268,25 @@ wire_struct! {
         pub first: Option<Position>,
         /// The policy's version, of `workspace.configured` and of conversations.
         pub policy_version: u64,
+        pub detail: Option<ToldDetail>,
+    }
+}
+
+wire_struct! {
+    /// What only some decisions have. Zeros and empty texts are left out of JSON.
+    #[derive(Clone, PartialEq, Eq, Debug, Default)]
+    pub struct ToldDetail {
+        /// Id of the offer (conversation.offered, offer.withdrawn).
+        pub offer: u64,
+        /// ms UTC: an offer's end, a snooze's, a queue control's.
+        pub until: u64,
+        /// A reason or note given with the command; the reason to give of a deflection.
+        pub text: Text,
+        /// The other one: the queue before a transfer or overflow, the conversation merged away, the customer linked, the
+        /// queue that changed, the source that is suspect.
+        pub other: Text,
+        /// A level of escalation; how many of something.
+        pub number: u64,
     }
 }
 
@@ -178,6 +323,58 @@ wire_struct! {
         /// The queue entry's service-level facts, for the views: T of its queue.
         pub service_level_ms: u64,
         pub live: bool,
+        /// 0-9.
+        pub priority: u8,
+        /// The relaxation step it has reached: 0 asks what the queue asks.
+        pub step: u8,
+        /// `in_bot`, `queued`, `offered`, `assigned`, `snoozed`, `parked`, `resolved`.
+        pub state: PhaseWord,
+        /// Customer spoke last: ours.
+        pub turn: Turn,
+        /// Transfers so far.
+        pub transfers: u32,
+        /// A note or summary is with it.
+        pub has_note: bool,
+        pub preference: Preference,
+    }
+}
+
+words! {
+    /// Whether a conversation that waits has somebody it is kept for (routing.md §4).
+    #[derive(Default)]
+    pub enum Preference {
+        #[default]
+        None = 0 "none",
+        /// It waits for its preferred agent.
+        Held = 1 "held",
+        /// It has one, who could not be waited for when it came.
+        Absent = 2 "absent",
+    }
+}
+
+words! {
+    /// State of a conversation as told (routing.md §2).
+    #[derive(Default)]
+    pub enum PhaseWord {
+        #[default]
+        Resolved = 0 "resolved",
+        InBot = 1 "in_bot",
+        Queued = 2 "queued",
+        Offered = 3 "offered",
+        Assigned = 4 "assigned",
+        Snoozed = 5 "snoozed",
+        Parked = 6 "parked",
+    }
+}
+
+words! {
+    /// Who is to write next.
+    #[derive(Default)]
+    pub enum Turn {
+        #[default]
+        None = 0 "none",
+        Ours = 1 "ours",
+        Theirs = 2 "theirs",
     }
 }
 
@@ -205,10 +402,20 @@ pub struct Telling<'a> {
     pub outcome: Outcome,
     pub sentence: &'a str,
     pub event_type: &'a str,
-    pub conversation: Option<TellingConversation<'a>>,
-    pub agent: Option<TellingAgent<'a>>,
+    pub conversation: Option<&'a TellingConversation<'a>>,
+    pub agent: Option<&'a TellingAgent<'a>>,
     pub first: Option<Position>,
     pub policy_version: u64,
+    pub detail: Option<TellingDetail<'a>>,
+}
+
+#[derive(Clone, Copy, Default)]
+pub struct TellingDetail<'a> {
+    pub offer: u64,
+    pub until: u64,
+    pub text: &'a str,
+    pub other: &'a str,
+    pub number: u64,
 }
 
 #[derive(Clone, Copy)]
@@ -231,6 +438,13 @@ pub struct TellingConversation<'a> {
     pub units: u32,
     pub service_level_ms: u64,
     pub live: bool,
+    pub priority: u8,
+    pub step: u8,
+    pub state: PhaseWord,
+    pub turn: Turn,
+    pub transfers: u32,
+    pub has_note: bool,
+    pub preference: Preference,
 }
 
 #[derive(Clone, Copy)]
@@ -257,20 +471,33 @@ impl Pen<'_> {
 
     #[inline]
     fn number(&mut self, mut value: u64) {
-        while value >= 0x80 {
-            self.byte(value as u8 | 0x80);
+        if value < 0x80 {
+            return self.byte(value as u8);
+        }
+        // One look at the bounds for all of its bytes.
+        let room: &mut [u8; NUMBER_MAX] =
+            self.room[self.at..].first_chunk_mut().expect("there is room for a number wherever one is written");
+        let mut len = 0;
+        for byte in room {
+            len += 1;
+            if value < 0x80 {
+                *byte = value as u8;
+                break;
+            }
+            *byte = value as u8 | 0x80;
             value >>= 7;
         }
-        self.byte(value as u8);
+        self.at += len;
     }
 
     #[inline]
     fn text(&mut self, text: &str) {
-        self.number(text.len() as u64);
-        if !text.is_empty() {
-            self.room[self.at..self.at + text.len()].copy_from_slice(text.as_bytes());
-            self.at += text.len();
+        if text.is_empty() {
+            return self.byte(0);
         }
+        self.number(text.len() as u64);
+        self.room[self.at..self.at + text.len()].copy_from_slice(text.as_bytes());
+        self.at += text.len();
     }
 
     /// A length-prefixed body; the prefix has two bytes of room, which hold 16,383.
@@ -291,8 +518,10 @@ impl Pen<'_> {
     }
 }
 
+/// Bytes of a number at most.
+const NUMBER_MAX: usize = 10;
 /// Bytes that numbers, flags and lengths of one decision take at most.
-const NUMBERS_MAX: usize = 320;
+const NUMBERS_MAX: usize = 384;
 
 impl Telling<'_> {
     fn texts_len(&self) -> usize {
@@ -308,7 +537,8 @@ impl Telling<'_> {
                 + c.channel.len()
                 + c.tier.len()
         });
-        own + more + conversation + self.agent.map_or(0, |a| a.id.len() + a.team.len())
+        let detail = self.detail.map_or(0, |d| d.text.len() + d.other.len());
+        own + more + conversation + detail + self.agent.map_or(0, |a| a.id.len() + a.team.len())
     }
 
     /// The bytes of the `Told` that this is.
@@ -336,11 +566,11 @@ impl Telling<'_> {
         pen.text(self.sentence);
         pen.text(self.event_type);
         pen.option(self.conversation.is_some());
-        if let Some(conversation) = &self.conversation {
+        if let Some(conversation) = self.conversation {
             pen.body(|pen| conversation.write(pen));
         }
         pen.option(self.agent.is_some());
-        if let Some(agent) = &self.agent {
+        if let Some(agent) = self.agent {
             pen.body(|pen| agent.write(pen));
         }
         pen.option(self.first.is_some());
@@ -351,6 +581,16 @@ impl Telling<'_> {
             });
         }
         pen.number(self.policy_version);
+        pen.option(self.detail.is_some());
+        if let Some(detail) = self.detail {
+            pen.body(|pen| {
+                pen.number(detail.offer);
+                pen.number(detail.until);
+                pen.text(detail.text);
+                pen.text(detail.other);
+                pen.number(detail.number);
+            });
+        }
     }
 }
 
@@ -374,6 +614,13 @@ impl TellingConversation<'_> {
         pen.number(u64::from(self.units));
         pen.number(self.service_level_ms);
         pen.byte(u8::from(self.live));
+        pen.byte(self.priority);
+        pen.byte(self.step);
+        pen.byte(self.state as u8);
+        pen.byte(self.turn as u8);
+        pen.number(u64::from(self.transfers));
+        pen.byte(u8::from(self.has_note));
+        pen.byte(self.preference as u8);
     }
 }
 
@@ -451,6 +698,13 @@ mod tests {
             units: 9,
             service_level_ms: 10,
             live: true,
+            priority: 4,
+            step: 2,
+            state: PhaseWord::Assigned,
+            turn: Turn::Ours,
+            transfers: 3,
+            has_note: true,
+            preference: Preference::Held,
         };
         let agent = TellingAgent { id: "a", team: "t", state: AgentState::Partly, units_used: 1, units: 2 };
         let telling = Telling {
@@ -464,10 +718,11 @@ mod tests {
             outcome: Outcome::Decided,
             sentence: "se",
             event_type: "t",
-            conversation: Some(conversation),
-            agent: Some(agent),
+            conversation: Some(&conversation),
+            agent: Some(&agent),
             first: Some(Position { seq: 4, idx: 5 }),
             policy_version: 11,
+            detail: Some(TellingDetail { offer: 300, until: 12, text: "tx", other: "ot", number: 13 }),
         };
         let mut bytes = Vec::new();
         telling.put(&mut bytes);

@@ -55,6 +55,9 @@ pub enum Answer {
     Recorded { outcome: Outcome, code: Reason, position: Position, duplicate: bool },
     /// Nothing was recorded and nothing remembered.
     UnknownWorkspace,
+    /// A renewal of a lease that changes nothing (routing.md §3): neither recorded nor remembered, and without position.
+    /// It may be answered when all before it is committed.
+    Renewed,
 }
 
 pub struct Engine {
@@ -81,8 +84,23 @@ impl Engine {
         }
     }
 
+    /// The shard is behind its log, or no longer (routing.md §1): offers made while it is have no end before it has caught
+    /// up. Recorded where it changes; called before the first step of the other kind of time.
+    pub fn set_behind(&mut self, behind: bool, now: u64, out: &mut Output) {
+        self.ready();
+        Stepping::new(&mut self.state, out, None, now).fall_behind(behind);
+    }
+
+    /// First step after a claim: leases that are alive are extended once by `lease_grace_s` (routing.md §1), counted from
+    /// the engine time that it is by the clock: in a backlog the step's own time lies before our absence.
+    pub fn claimed(&mut self, now: u64, by_the_clock: u64, out: &mut Output) {
+        self.ready();
+        Stepping::new(&mut self.state, out, None, now).extend_leases(by_the_clock);
+    }
+
     /// Applies one input. `now` is the engine's time, ms UTC; one that falls is taken as standing still.
     pub fn step(&mut self, input: &Input, now: u64, out: &mut Output) -> Answer {
+        self.ready();
         let mut stepping = Stepping::new(&mut self.state, out, Some(input), now);
         let (answer, workspace) = stepping.input(input);
         if let Some(workspace) = workspace {
@@ -92,6 +110,15 @@ impl Engine {
         answer
     }
 
+    /// After recorded effects: finds what is left and what is due.
+    fn ready(&mut self) {
+        if core::mem::take(&mut self.unchecked) {
+            self.unfinished =
+                (0..self.state.workspaces().len() as u32).filter(|w| self.state.is_unfinished(*w)).collect();
+            self.state.turn_wheel();
+        }
+    }
+
     fn note(&mut self, workspace: u32, done: bool) {
         // Lowest slot first, as a restart would have it.
         if let (false, Err(at)) = (done, self.unfinished.binary_search(&workspace)) {
@@ -99,25 +126,36 @@ impl Engine {
         }
     }
 
-    /// Does what is left to do, within the step budget. Returns whether anything changed.
+    /// One unit of what is left or due: a slice of what a step left over, else the earliest timer that is due. Returns
+    /// whether anything changed.
     pub fn tick(&mut self, now: u64, out: &mut Output) -> bool {
-        if core::mem::take(&mut self.unchecked) {
-            self.unfinished =
-                (0..self.state.workspaces().len() as u32).filter(|w| self.state.is_unfinished(*w)).collect();
-        }
-        let Some(workspace) = self.unfinished.first().copied() else { return false };
+        self.ready();
         let before = out.effects.len();
-        let mut stepping = Stepping::new(&mut self.state, out, None, now);
-        stepping.review(workspace);
-        if stepping.settle(workspace) {
-            self.unfinished.remove(0);
+        let now = now.max(self.state.now());
+        if let Some(workspace) = self.unfinished.first().copied() {
+            let mut stepping = Stepping::new(&mut self.state, out, None, now);
+            stepping.review(workspace);
+            stepping.hand_over(workspace);
+            stepping.sweep(workspace);
+            if stepping.settle(workspace) {
+                self.unfinished.remove(0);
+            }
+        } else if let Some(due) = self.state.pop_due(now) {
+            let mut stepping = Stepping::new(&mut self.state, out, None, now);
+            let workspace = stepping.fire(due);
+            let done = stepping.settle(workspace);
+            self.note(workspace, done);
         }
         out.effects.len() > before
     }
 
-    /// When the engine next wants a tick: at or before now means at once.
+    /// When the engine next wants a tick: at or before now means at once. It may be earlier than the earliest timer, where
+    /// one was moved or stopped; never later.
     pub fn wants_tick_at(&self) -> Option<u64> {
-        (self.unchecked || !self.unfinished.is_empty()).then_some(self.state.now())
+        if self.unchecked || !self.unfinished.is_empty() {
+            return Some(self.state.now());
+        }
+        self.state.next_deadline()
     }
 
     /// Records that an input was dead-lettered (Kafka).
@@ -132,6 +170,7 @@ impl Engine {
 
     /// Recovery and the publisher's replica: applies one record's effects and seals. Returns the digest after it.
     pub fn apply(&mut self, seq: u64, effects: &[u8]) -> Result<u128, Malformed> {
+        self.state.stop_wheel();
         let mut reader = Reader::new(effects);
         while !reader.is_empty() {
             self.state.apply(&Effect::take(&mut reader)?, seq);
@@ -180,6 +219,16 @@ impl Engine {
     pub fn workspace(&self, name: &str) -> Option<view::Workspace<'_>> {
         let hash = self.state.key().hash(crate::id::Kind::Workspace, name, &[]);
         self.state.find_workspace(hash).map(|slot| view::Workspace::new(&self.state, slot))
+    }
+
+    /// Agents whose rows the last sealed record touched, by slot.
+    pub fn touched_agents(&self) -> &[u32] {
+        self.state.touched_agents()
+    }
+
+    /// The agent in a slot, a removed one too, and his workspace's name.
+    pub fn agent_at(&self, slot: u32) -> (&str, view::Agent) {
+        view::agent_at(&self.state, slot)
     }
 
     /// Milliseconds that the idempotency memory reaches back.

@@ -2,10 +2,15 @@
 //!
 //! Shapes (types, unknown keys) are the codec's; here only content is judged, so that JSON, TOML and a test that builds a
 //! `Policy` by hand are held to the same rules. Every fault is found, not the first: a person corrects a file once.
-//! Pure: no state, no other workspace, nothing of what the engine holds at the moment.
+//! Pure: no state, no other workspace, nothing of what the engine holds at the moment. An agent's configuration is judged
+//! by itself (`of_agent`) and, where the policy it will live under is known, against that (`of_agent_in`).
 
-use crate::policy::{AgentConfig, Channel, Condition, Policy, Queue, Rule, SkillLevel, Subject, limits};
-use alloc::collections::BTreeMap;
+use crate::policy::{
+    AgentConfig, Channel, Condition, Exit, ExitKind, Membership, OnOffline, OwnerAbsent, Pick, Policy, Queue, RoundEnd,
+    Rule, Rung, SkillLevel, Step, Strategy, Subject, Tier, WrapUp, WrapUpMode, limits,
+};
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -14,7 +19,9 @@ use alloc::vec::Vec;
 pub(crate) type Fault = (String, String);
 
 /// Ten years: longer durations are typing errors, and sums of a few of them stay far from the ends of u64.
-const DURATION_MS_MAX: u64 = 3_650 * 24 * 3_600_000;
+pub const DURATION_MS_MAX: u64 = 3_650 * 24 * 3_600_000;
+/// Counts of conversations, declines, transfers: more is a typing error, and it fits 32 bits.
+pub const COUNT_MAX: u32 = 1_000_000_000;
 
 pub(crate) fn of_policy(policy: &Policy) -> Vec<Fault> {
     let mut faults = Vec::new();
@@ -24,11 +31,22 @@ pub(crate) fn of_policy(policy: &Policy) -> Vec<Fault> {
     units("default_units", policy.default_units, &mut faults);
     duration("reopen_window_s", policy.reopen_window_ms, &mut faults);
     duration("idle_reset_s", policy.idle_reset_ms, &mut faults);
+    at_most("decline_limit", policy.decline_limit, COUNT_MAX, &mut faults);
+    duration("not_responding_s", policy.not_responding_ms, &mut faults);
+    duration("lease_grace_s", policy.lease_grace_ms, &mut faults);
+    positive_duration("bot_max_s", policy.bot_max_ms, &mut faults);
+    at_most("max_transfers", policy.max_transfers, COUNT_MAX, &mut faults);
+    duration("priority_head_start_s", policy.priority_head_start_ms, &mut faults);
+    duration("strict_max_wait_s", policy.strict_max_wait_ms, &mut faults);
+    let names = Names::of(policy);
+    count("skills", "skills", policy.skills.len(), limits::SKILLS, &mut faults);
+    well_formed("skills", "skill", &policy.skills, &mut faults);
     channels(&policy.channels, &mut faults);
-    entries(policy, &mut faults);
-    tiers(policy, &mut faults);
-    queues(&policy.queues, &mut faults);
-    rules(policy, &mut faults);
+    entries(policy, &names, &mut faults);
+    teams(policy, &names, &mut faults);
+    tiers(policy, &names, &mut faults);
+    queues(policy, &names, &mut faults);
+    rules(policy, &names, &mut faults);
     faults
 }
 
@@ -45,6 +63,42 @@ pub(crate) fn of_agent(config: &AgentConfig) -> Vec<Fault> {
     }
     if let Some(own) = config.units {
         units("units", own, &mut faults);
+    }
+    at_most("seniority", config.seniority.into(), limits::SENIORITY.into(), &mut faults);
+    count("channels", "channels", config.channels.len(), limits::CHANNELS, &mut faults);
+    well_formed("channels", "channel", &config.channels, &mut faults);
+    count("limits", "limits", config.limits.len(), limits::CHANNELS, &mut faults);
+    let limited = |channel: &str| join_key("limits", channel);
+    unique(config.limits.iter().map(|limit| (limited(&limit.channel), &*limit.channel)), "limit", &mut faults);
+    for limit in &config.limits {
+        name(&limited(&limit.channel), &limit.channel, &mut faults);
+        units(&limited(&limit.channel), limit.max, &mut faults);
+    }
+    memberships("memberships", &config.memberships, &mut faults);
+    faults
+}
+
+/// What an agent's configuration names and this policy has not, as (path, sentence): queues, channels and, where the
+/// policy lists them, skills. A team needs no table of its own. What is wrong with the configuration by itself is
+/// `AgentConfig::faults`.
+pub fn of_agent_in(policy: &Policy, config: &AgentConfig) -> Vec<(String, String)> {
+    let mut faults = Vec::new();
+    let is_queue = |name: &str| policy.queues.iter().any(|queue| *queue.name == *name);
+    let is_channel = |name: &str| policy.channels.iter().any(|channel| *channel.name == *name);
+    if !policy.skills.is_empty() {
+        let own = config.skills.iter().take(limits::SKILLS_OF_ONE);
+        for skill in own.filter(|skill| !policy.skills.contains(&skill.name)) {
+            no_skill(&join_key("skills", &skill.name), &skill.name, &mut faults);
+        }
+    }
+    for (i, channel) in config.channels.iter().enumerate().filter(|(_, channel)| !is_channel(channel)) {
+        no_channel(&format!("channels[{i}]"), channel, &mut faults);
+    }
+    for limit in config.limits.iter().filter(|limit| !is_channel(&limit.channel)) {
+        no_channel(&join_key("limits", &limit.channel), &limit.channel, &mut faults);
+    }
+    for (i, membership) in config.memberships.iter().enumerate().filter(|(_, part)| !is_queue(&part.queue)) {
+        no_queue(&format!("memberships[{i}].queue"), &membership.queue, &mut faults);
     }
     faults
 }
@@ -64,60 +118,394 @@ fn fault(faults: &mut Vec<Fault>, path: &str, sentence: &str) {
     faults.push((path.to_string(), sentence.to_string()));
 }
 
+/// The names that a policy's parts may use of each other.
+struct Names<'p> {
+    queues: BTreeSet<&'p str>,
+    teams: BTreeSet<&'p str>,
+    /// Empty: any.
+    skills: BTreeSet<&'p str>,
+}
+
+impl Names<'_> {
+    fn of(policy: &Policy) -> Names<'_> {
+        Names {
+            queues: policy.queues.iter().map(|queue| &*queue.name).collect(),
+            teams: policy.teams.iter().map(|team| &*team.name).collect(),
+            skills: policy.skills.iter().map(|skill| &**skill).collect(),
+        }
+    }
+
+    fn queue(&self, path: &str, queue: &str, faults: &mut Vec<Fault>) {
+        if !self.queues.contains(queue) {
+            no_queue(path, queue, faults);
+        }
+    }
+
+    /// Another queue than the one that names it.
+    fn other_queue(&self, path: &str, queue: &str, own: &str, faults: &mut Vec<Fault>) {
+        if queue == own {
+            fault(faults, path, "is the queue itself, and it must be another one");
+        } else {
+            self.queue(path, queue, faults);
+        }
+    }
+
+    fn team(&self, path: &str, team: &str, faults: &mut Vec<Fault>) {
+        if !self.teams.contains(team) {
+            no_team(path, team, faults);
+        }
+    }
+
+    fn teams(&self, path: &str, teams: &[Box<str>], faults: &mut Vec<Fault>) {
+        count(path, "teams", teams.len(), limits::TEAMS, faults);
+        unique(teams.iter().enumerate().map(|(i, team)| (format!("{path}[{i}]"), &**team)), "team", faults);
+        for (i, team) in teams.iter().enumerate() {
+            self.team(&format!("{path}[{i}]"), team, faults);
+        }
+    }
+
+    fn skill(&self, path: &str, skill: &str, faults: &mut Vec<Fault>) {
+        if !self.skills.is_empty() && !self.skills.contains(skill) {
+            no_skill(path, skill, faults);
+        }
+    }
+
+    fn skills(&self, path: &str, levels: &[SkillLevel], faults: &mut Vec<Fault>) {
+        skills(path, levels, faults);
+        for level in levels {
+            self.skill(&join_key(path, &level.name), &level.name, faults);
+        }
+    }
+}
+
+fn no_queue(path: &str, queue: &str, faults: &mut Vec<Fault>) {
+    fault(faults, path, &format!("no queue is named `{queue}`"));
+}
+
+fn no_team(path: &str, team: &str, faults: &mut Vec<Fault>) {
+    fault(faults, path, &format!("no team is named `{team}`"));
+}
+
+fn no_skill(path: &str, skill: &str, faults: &mut Vec<Fault>) {
+    fault(faults, path, &format!("no skill is named `{skill}` in the workspace's `skills`"));
+}
+
+fn no_channel(path: &str, channel: &str, faults: &mut Vec<Fault>) {
+    fault(faults, path, &format!("no channel is named `{channel}`"));
+}
+
 fn channels(channels: &[Channel], faults: &mut Vec<Fault>) {
     count("channel", "channels", channels.len(), limits::CHANNELS, faults);
     unique(channels.iter().map(|channel| (join_key("channel", &channel.name), &*channel.name)), "channel", faults);
-    for channel in channels {
-        let path = join_key("channel", &channel.name);
-        name(&path, &channel.name, faults);
-        units(&format!("{path}.units"), channel.units, faults);
-        duration(&format!("{path}.short_abandon_s"), channel.short_abandon_ms, faults);
+    for own in channels {
+        let path = join_key("channel", &own.name);
+        name(&path, &own.name, faults);
+        units(&format!("{path}.units"), own.units, faults);
+        duration(&format!("{path}.short_abandon_s"), own.short_abandon_ms, faults);
+        at_most(&format!("{path}.limit"), own.limit, limits::UNITS, faults);
+        interrupts(&format!("{path}.interrupts"), own, channels, faults);
+        duration(&format!("{path}.min_gap_s"), own.min_gap_ms, faults);
+        wrap_up(&format!("{path}.wrap_up"), &own.wrap_up, faults);
+        if own.live {
+            live_channel(&path, own, faults);
+        } else {
+            async_channel(&path, own, faults);
+        }
     }
 }
 
-fn entries(policy: &Policy, faults: &mut Vec<Fault>) {
+fn interrupts(path: &str, own: &Channel, channels: &[Channel], faults: &mut Vec<Fault>) {
+    let Some(interrupts) = &own.interrupts else { return };
+    if own.exclusive && !interrupts.is_empty() {
+        fault(faults, path, "an exclusive channel lets nothing in while it is held");
+    }
+    count(path, "channels", interrupts.len(), limits::CHANNELS, faults);
+    unique(interrupts.iter().enumerate().map(|(i, name)| (format!("{path}[{i}]"), &**name)), "channel", faults);
+    for (i, name) in interrupts.iter().take(limits::CHANNELS).enumerate() {
+        if *name == own.name {
+            fault(faults, &format!("{path}[{i}]"), "is the channel itself: more of the same is a matter of its units");
+        } else if !channels.iter().any(|channel| channel.name == *name) {
+            no_channel(&format!("{path}[{i}]"), name, faults);
+        }
+    }
+}
+
+fn live_channel(path: &str, own: &Channel, faults: &mut Vec<Fault>) {
+    positive_duration(&format!("{path}.max_open_s"), own.max_open_ms, faults);
+    if own.on_offline != OnOffline::Keep {
+        fault(faults, &format!("{path}.on_offline"), "a live contact is never taken from its agent");
+    }
+}
+
+fn async_channel(path: &str, own: &Channel, faults: &mut Vec<Fault>) {
+    duration(&format!("{path}.on_offline.after_s"), own.offline_grace_ms, faults);
+    if own.owner_absent != OwnerAbsent::Return {
+        positive_duration(&format!("{path}.owner_absent.for_s"), own.owner_absent_ms, faults);
+    }
+    positive_duration(&format!("{path}.owner_silent_s"), own.owner_silent_ms, faults);
+    positive_duration(&format!("{path}.close_after_s"), own.close_after_ms, faults);
+    duration(&format!("{path}.their_turn_after_s"), own.their_turn_after_ms, faults);
+    if own.their_turn_units > own.units {
+        let sentence = format!("is above the {} units that the channel takes in our turn", own.units);
+        fault(faults, &format!("{path}.their_turn_units"), &sentence);
+    }
+}
+
+fn wrap_up(path: &str, wrap_up: &WrapUp, faults: &mut Vec<Fault>) {
+    if wrap_up.mode == WrapUpMode::None {
+        if (wrap_up.units, wrap_up.max_ms) != (0, 0) {
+            fault(faults, path, "has units or a time although there is none");
+        }
+        return;
+    }
+    at_most(&format!("{path}.units"), wrap_up.units, limits::UNITS, faults);
+    positive_duration(&format!("{path}.max_s"), wrap_up.max_ms, faults);
+}
+
+fn entries(policy: &Policy, names: &Names<'_>, faults: &mut Vec<Fault>) {
     count("entry", "entries", policy.entries.len(), limits::ENTRIES, faults);
     unique(policy.entries.iter().map(|entry| (join_key("entry", &entry.name), &*entry.name)), "entry", faults);
-    let names = queue_names(policy);
     for entry in &policy.entries {
         let path = join_key("entry", &entry.name);
         name(&path, &entry.name, faults);
-        known_queue(&format!("{path}.queue"), &entry.queue, &names, faults);
+        names.queue(&format!("{path}.queue"), &entry.queue, faults);
     }
 }
 
-fn tiers(policy: &Policy, faults: &mut Vec<Fault>) {
+fn teams(policy: &Policy, names: &Names<'_>, faults: &mut Vec<Fault>) {
+    count("team", "teams", policy.teams.len(), limits::TEAMS, faults);
+    unique(policy.teams.iter().map(|team| (join_key("team", &team.name), &*team.name)), "team", faults);
+    for team in &policy.teams {
+        let path = join_key("team", &team.name);
+        name(&path, &team.name, faults);
+        memberships(&format!("{path}.memberships"), &team.memberships, faults);
+        for (i, membership) in team.memberships.iter().enumerate() {
+            names.queue(&format!("{path}.memberships[{i}].queue"), &membership.queue, faults);
+        }
+    }
+}
+
+/// Of a team or an agent, but for whether the queues exist.
+fn memberships(path: &str, memberships: &[Membership], faults: &mut Vec<Fault>) {
+    count(path, "memberships", memberships.len(), limits::MEMBERSHIPS, faults);
+    let own = |i: usize, key: &str| format!("{path}[{i}].{key}");
+    unique(memberships.iter().enumerate().map(|(i, part)| (own(i, "queue"), &*part.queue)), "membership", faults);
+    for (i, membership) in memberships.iter().enumerate() {
+        one_to_nine(&own(i, "priority"), membership.priority, faults);
+        one_to_nine(&own(i, "rank"), membership.rank, faults);
+        duration(&own(i, "delay_s"), membership.delay_ms, faults);
+        at_most(&own(i, "max_units"), membership.max_units, limits::UNITS, faults);
+    }
+}
+
+fn tiers(policy: &Policy, names: &Names<'_>, faults: &mut Vec<Fault>) {
     count("tier", "tiers", policy.tiers.len(), limits::TIERS, faults);
     unique(policy.tiers.iter().map(|tier| (join_key("tier", &tier.name), &*tier.name)), "tier", faults);
     for tier in &policy.tiers {
         let path = join_key("tier", &tier.name);
         name(&path, &tier.name, faults);
         duration(&format!("{path}.head_start_s"), tier.head_start_ms, faults);
+        at_most(&format!("{path}.class"), tier.class.into(), limits::NINE.into(), faults);
+        first_ring(&format!("{path}.first_ring"), tier, names, faults);
     }
 }
 
-fn queues(queues: &[Queue], faults: &mut Vec<Fault>) {
+fn first_ring(path: &str, tier: &Tier, names: &Names<'_>, faults: &mut Vec<Fault>) {
+    let Some(ring) = &tier.first_ring else { return };
+    match (ring.team.is_empty(), ring.seniority_at_least) {
+        (true, 0) => fault(faults, path, "must say who rings first: `team` or `seniority_at_least`"),
+        (true, seniority) => {
+            at_most(&format!("{path}.seniority_at_least"), seniority.into(), limits::SENIORITY.into(), faults);
+        }
+        (false, 0) => names.team(&format!("{path}.team"), &ring.team, faults),
+        (false, _) => fault(faults, path, "has both `team` and `seniority_at_least`, and only one is allowed"),
+    }
+    positive_duration(&format!("{path}.for_s"), ring.for_ms, faults);
+}
+
+fn queues(policy: &Policy, names: &Names<'_>, faults: &mut Vec<Fault>) {
+    let queues = &policy.queues;
     count("queue", "queues", queues.len(), limits::QUEUES, faults);
     if queues.is_empty() {
         fault(faults, "queue", "there must be at least one queue");
     }
     unique(queues.iter().enumerate().map(|(i, queue)| (format!("queue[{i}].name"), &*queue.name)), "queue", faults);
     for (i, queue) in queues.iter().enumerate() {
-        name(&format!("queue[{i}].name"), &queue.name, faults);
-        skills(&format!("queue[{i}].skills"), &queue.skills, faults);
-        duration(&format!("queue[{i}].service_level_s"), queue.service_level_ms, faults);
+        let path = format!("queue[{i}]");
+        let own = |key: &str| format!("{path}.{key}");
+        name(&own("name"), &queue.name, faults);
+        names.skills(&own("skills"), &queue.skills, faults);
+        duration(&own("service_level_s"), queue.service_level_ms, faults);
         if queue.service_level_goal_permille > 1_000 {
-            fault(faults, &format!("queue[{i}].service_level_goal"), "must be a share from 0 to 1");
+            fault(faults, &own("service_level_goal"), "must be a share from 0 to 1");
         }
+        names.skills(&own("preferred_skills"), &queue.preferred_skills, faults);
+        names.teams(&own("teams"), &queue.teams, faults);
+        offers(&path, queue, names, faults);
+        steps(&own("step"), queue, names, faults);
+        duration(&own("preferred_s"), queue.preferred_ms, faults);
+        pull(&path, queue, faults);
+        at_most(&own("max_waiting"), queue.max_waiting, COUNT_MAX, faults);
+        duration(&own("max_wait_s"), queue.max_wait_ms, faults);
+        duration(&own("drain_after_close_s"), queue.drain_after_close_ms, faults);
+        exits(&path, queue, names, faults);
+        if let Some(own_wrap_up) = &queue.wrap_up {
+            wrap_up(&own("wrap_up"), own_wrap_up, faults);
+        }
+        ladder(&own("escalation"), queue, names, faults);
     }
 }
 
-fn rules(policy: &Policy, faults: &mut Vec<Fault>) {
+fn offers(path: &str, queue: &Queue, names: &Names<'_>, faults: &mut Vec<Fault>) {
+    duration(&format!("{path}.accept_s"), queue.accept_ms, faults);
+    let path = format!("{path}.on_all_declined");
+    match queue.on_all_declined {
+        RoundEnd::Queue => {
+            names.other_queue(&format!("{path}.queue"), &queue.all_declined_queue, &queue.name, faults);
+        }
+        _ if !queue.all_declined_queue.is_empty() => {
+            fault(faults, &format!("{path}.queue"), "is used with `then = \"queue\"` only");
+        }
+        _ => {}
+    }
+    let pauses = matches!(queue.on_all_declined, RoundEnd::Again | RoundEnd::Relax);
+    if pauses && queue.accept_ms > 0 {
+        positive_duration(&format!("{path}.after_s"), queue.round_ms, faults);
+    } else {
+        duration(&format!("{path}.after_s"), queue.round_ms, faults);
+    }
+}
+
+fn steps(path: &str, queue: &Queue, names: &Names<'_>, faults: &mut Vec<Fault>) {
+    count(path, "steps", queue.steps.len(), limits::STEPS, faults);
+    let mut before = 0;
+    for (i, step) in queue.steps.iter().enumerate() {
+        let path = format!("{path}[{i}]");
+        positive_duration(&format!("{path}.after_s"), step.after_ms, faults);
+        if i > 0 && step.after_ms <= before {
+            fault(faults, &format!("{path}.after_s"), "must be later than the step before");
+        }
+        before = step.after_ms;
+        relaxation(&path, step, &queue.name, names, faults);
+    }
+}
+
+fn relaxation(path: &str, step: &Step, queue: &str, names: &Names<'_>, faults: &mut Vec<Fault>) {
+    let asks_nothing = step.drop.is_empty()
+        && step.lower.is_empty()
+        && step.teams.is_none()
+        && step.head_start_ms == 0
+        && step.overflow.is_empty();
+    if asks_nothing {
+        fault(faults, path, "changes nothing: it needs `drop`, `lower`, `teams`, `head_start_s` or `overflow`");
+    }
+    count(&format!("{path}.drop"), "skills", step.drop.len(), limits::SKILLS_OF_ONE, faults);
+    well_formed(&format!("{path}.drop"), "skill", &step.drop, faults);
+    for (i, skill) in step.drop.iter().take(limits::SKILLS_OF_ONE).enumerate() {
+        let path = format!("{path}.drop[{i}]");
+        names.skill(&path, skill, faults);
+        if step.lower.iter().any(|lowered| lowered.name == *skill) {
+            fault(faults, &path, "is lowered by the same step: one of both");
+        }
+    }
+    names.skills(&format!("{path}.lower"), &step.lower, faults);
+    if let Some(teams) = &step.teams {
+        names.teams(&format!("{path}.teams"), teams, faults);
+    }
+    duration(&format!("{path}.head_start_s"), step.head_start_ms, faults);
+    if !step.overflow.is_empty() {
+        names.other_queue(&format!("{path}.overflow"), &step.overflow, queue, faults);
+    }
+}
+
+/// What belongs to a pull queue and to no other.
+fn pull(path: &str, queue: &Queue, faults: &mut Vec<Fault>) {
+    let own = |key: &str| format!("{path}.{key}");
+    duration(&own("unclaimed_s"), queue.unclaimed_ms, faults);
+    if queue.strategy != Strategy::Manual {
+        if queue.pick != Pick::default() {
+            fault(faults, &own("pick"), "is used with `strategy = \"manual\"` only");
+        }
+        if queue.unclaimed_ms > 0 {
+            fault(faults, &own("unclaimed_s"), "is used with `strategy = \"manual\"` only");
+        }
+    }
+    if queue.unclaimed_strategy == Strategy::Manual {
+        fault(faults, &own("unclaimed_strategy"), "must assign, and `manual` does not");
+    } else if queue.unclaimed_strategy != Strategy::default() && queue.unclaimed_ms == 0 {
+        fault(faults, &own("unclaimed_strategy"), "is used with `unclaimed_s` only");
+    }
+}
+
+fn exits(path: &str, queue: &Queue, names: &Names<'_>, faults: &mut Vec<Fault>) {
+    let exits = [
+        ("on_full", &queue.on_full),
+        ("on_max_wait", &queue.on_max_wait),
+        ("on_closed", &queue.on_closed),
+        ("on_unstaffed", &queue.on_unstaffed),
+        ("on_unservable", &queue.on_unservable),
+    ];
+    for (key, exit) in exits {
+        way_out(&format!("{path}.{key}"), exit, &queue.name, names, faults);
+    }
+    if queue.max_waiting == 0 && queue.on_full.kind != ExitKind::Wait {
+        fault(
+            faults,
+            &format!("{path}.on_full"),
+            "is used with `max_waiting` only: without it the queue is never full",
+        );
+    }
+    if queue.max_wait_ms == 0 && queue.on_max_wait.kind != ExitKind::Wait {
+        fault(faults, &format!("{path}.on_max_wait"), "is used with `max_wait_s` only: without it no wait is too long");
+    }
+}
+
+fn way_out(path: &str, exit: &Exit, queue: &str, names: &Names<'_>, faults: &mut Vec<Fault>) {
+    match exit.kind {
+        ExitKind::Queue => names.other_queue(&format!("{path}.queue"), &exit.text, queue, faults),
+        ExitKind::Deflect => reason(&format!("{path}.reason"), &exit.text, faults),
+        _ if !exit.text.is_empty() => fault(faults, path, "has a queue or a reason that is not used"),
+        _ => {}
+    }
+}
+
+/// It is told to the customer's channel.
+fn reason(path: &str, reason: &str, faults: &mut Vec<Fault>) {
+    if reason.is_empty() || reason.len() > limits::TEXT_BYTES || reason.chars().any(char::is_control) {
+        let sentence = format!("must have 1 to {} bytes and no control character", limits::TEXT_BYTES);
+        fault(faults, path, &sentence);
+    }
+}
+
+fn ladder(path: &str, queue: &Queue, names: &Names<'_>, faults: &mut Vec<Fault>) {
+    count(path, "levels", queue.ladder.len(), limits::RUNGS, faults);
+    for (i, rung) in queue.ladder.iter().take(limits::RUNGS).enumerate() {
+        let path = format!("{path}[{i}]");
+        one_to_nine(&format!("{path}.level"), rung.level, faults);
+        if let Some(first) = queue.ladder[..i].iter().position(|other| other.level == rung.level) {
+            fault(faults, &format!("{path}.level"), &format!("escalation[{first}] is of level {} too", rung.level));
+        }
+        escalation(&path, rung, &queue.name, names, faults);
+    }
+}
+
+fn escalation(path: &str, rung: &Rung, queue: &str, names: &Names<'_>, faults: &mut Vec<Fault>) {
+    if rung.priority == 0 && rung.queue.is_empty() && rung.notify.is_empty() {
+        fault(faults, path, "does nothing: it needs `priority`, `queue` or `notify`");
+    }
+    at_most(&format!("{path}.priority"), rung.priority.into(), limits::NINE.into(), faults);
+    if !rung.queue.is_empty() {
+        names.other_queue(&format!("{path}.queue"), &rung.queue, queue, faults);
+    }
+    count(&format!("{path}.notify"), "agents", rung.notify.len(), limits::NOTIFY, faults);
+    well_formed(&format!("{path}.notify"), "agent", &rung.notify, faults);
+}
+
+fn rules(policy: &Policy, names: &Names<'_>, faults: &mut Vec<Fault>) {
     count("rule", "rules", policy.rules.len(), limits::RULES, faults);
-    let names = queue_names(policy);
     let mut default: Option<usize> = None;
     for (i, rule) in policy.rules.iter().enumerate() {
-        known_queue(&format!("rule[{i}].queue"), &rule.queue, &names, faults);
+        names.queue(&format!("rule[{i}].queue"), &rule.queue, faults);
         conditions(i, rule, policy, faults);
         if !rule.when.is_empty() {
             continue;
@@ -187,16 +575,6 @@ fn skills(path: &str, skills: &[SkillLevel], faults: &mut Vec<Fault>) {
     }
 }
 
-fn queue_names(policy: &Policy) -> BTreeMap<&str, ()> {
-    policy.queues.iter().map(|queue| (&*queue.name, ())).collect()
-}
-
-fn known_queue(path: &str, queue: &str, names: &BTreeMap<&str, ()>, faults: &mut Vec<Fault>) {
-    if !names.contains_key(queue) {
-        fault(faults, path, &format!("no queue is named `{queue}`"));
-    }
-}
-
 fn count(path: &str, what: &str, len: usize, max: usize, faults: &mut Vec<Fault>) {
     if len > max {
         fault(faults, path, &format!("has {len} {what}, and {max} is the limit"));
@@ -212,6 +590,14 @@ fn unique<'a>(items: impl Iterator<Item = (String, &'a str)>, what: &str, faults
                 seen.insert(name, path);
             }
         }
+    }
+}
+
+/// A list of names, each once.
+fn well_formed(path: &str, what: &str, names: &[Box<str>], faults: &mut Vec<Fault>) {
+    unique(names.iter().enumerate().map(|(i, name)| (format!("{path}[{i}]"), &**name)), what, faults);
+    for (i, own) in names.iter().enumerate() {
+        name(&format!("{path}[{i}]"), own, faults);
     }
 }
 
@@ -232,16 +618,36 @@ fn units(path: &str, units: u32, faults: &mut Vec<Fault>) {
     }
 }
 
+fn at_most(path: &str, number: u32, max: u32, faults: &mut Vec<Fault>) {
+    if number > max {
+        fault(faults, path, &format!("must be at most {max}"));
+    }
+}
+
+fn one_to_nine(path: &str, number: u8, faults: &mut Vec<Fault>) {
+    if !(1..=limits::NINE).contains(&number) {
+        fault(faults, path, &format!("must be 1 to {}", limits::NINE));
+    }
+}
+
 fn duration(path: &str, ms: u64, faults: &mut Vec<Fault>) {
     if ms > DURATION_MS_MAX {
         fault(faults, path, "is longer than ten years");
     }
 }
 
+fn positive_duration(path: &str, ms: u64, faults: &mut Vec<Fault>) {
+    if ms == 0 {
+        fault(faults, path, "must be above 0");
+    } else {
+        duration(path, ms, faults);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::{Entry, Tier};
+    use crate::policy::{ChannelLimit, Entry, FirstRing, Team};
     use alloc::vec;
 
     fn sound() -> Policy {
@@ -249,9 +655,14 @@ mod tests {
             version: 1,
             default_units: 1,
             channels: Policy::standard_channels(),
-            entries: vec![Entry { name: "+49.30".into(), queue: "sales".into() }],
-            tiers: vec![Tier { name: "vip".into(), head_start_ms: 90_000 }],
-            queues: vec![Queue { name: "sales".into(), service_level_goal_permille: 800, ..Queue::default() }],
+            entries: vec![Entry { name: "+49.30".into(), queue: "sales".into(), bot: false }],
+            tiers: vec![Tier { name: "vip".into(), head_start_ms: 90_000, ..Tier::default() }],
+            bot_max_ms: 3_600_000,
+            teams: vec![Team { name: "seniors".into(), memberships: vec![Membership::of("sales")] }],
+            queues: vec![
+                Queue { name: "sales".into(), service_level_goal_permille: 800, ..Queue::default() },
+                Queue { name: "rest".into(), ..Queue::default() },
+            ],
             rules: vec![
                 Rule { when: vec![condition(Subject::Tier, "", "vip")], queue: "sales".into() },
                 Rule { when: vec![], queue: "sales".into() },
@@ -302,13 +713,13 @@ mod tests {
     #[test]
     fn lists_have_limits() {
         let many = |n: usize| (0..n).map(|i| format!("n{i}")).collect::<Vec<_>>();
-        let tier = |name: String| Tier { name: name.into(), head_start_ms: 0 };
+        let tier = |name: String| Tier { name: name.into(), ..Tier::default() };
         assert_eq!(paths(|p| p.tiers.extend(many(64).into_iter().map(tier))), ["tier"]);
-        let channel = |name: String| Channel { name: name.into(), units: 1, ..Channel::default() };
+        let channel = |name: String| Channel::of_nature(&name, false);
         assert_eq!(paths(|p| p.channels.extend(many(24).into_iter().map(channel))), ["channel"]);
         let queue = |name: String| Queue { name: name.into(), ..Queue::default() };
         assert_eq!(paths(|p| p.queues.extend(many(1_000).into_iter().map(queue))), ["queue"]);
-        let entry = |name: String| Entry { name: name.into(), queue: "sales".into() };
+        let entry = |name: String| Entry { name: name.into(), queue: "sales".into(), bot: false };
         assert_eq!(paths(|p| p.entries.extend(many(4_096).into_iter().map(entry))), ["entry"]);
         let rule = |_| Rule { when: vec![condition(Subject::Language, "", "de")], queue: "sales".into() };
         assert_eq!(paths(|p| p.rules.extend(many(4_096).into_iter().map(rule))), ["rule"]);
@@ -320,14 +731,16 @@ mod tests {
 
     #[test]
     fn names_are_unique_well_formed_and_known() {
-        assert_eq!(paths(|p| p.queues.push(p.queues[0].clone())), ["queue[1].name"]);
+        assert_eq!(paths(|p| p.queues.push(p.queues[0].clone())), ["queue[2].name"]);
         assert_eq!(paths(|p| p.tiers.push(p.tiers[0].clone())), ["tier.vip"]);
         assert_eq!(paths(|p| p.entries.push(p.entries[0].clone())), ["entry.\"+49.30\""]);
         assert_eq!(paths(|p| p.channels.push(p.channels[0].clone())), ["channel.voice"]);
-        assert_eq!(paths(|p| p.tiers.push(Tier { name: "a b".into(), head_start_ms: 0 })), ["tier.\"a b\""]);
+        assert_eq!(paths(|p| p.tiers.push(Tier { name: "a b".into(), ..Tier::default() })), ["tier.\"a b\""]);
         assert_eq!(paths(|p| p.entries[0].queue = "nobody".into()), ["entry.\"+49.30\".queue"]);
         assert_eq!(paths(|p| p.rules[0].queue = "nobody".into()), ["rule[0].queue"]);
-        assert_eq!(paths(|p| p.queues.clear()), ["entry.\"+49.30\".queue", "queue", "rule[0].queue", "rule[1].queue"]);
+        let without_queues =
+            ["entry.\"+49.30\".queue", "team.seniors.memberships[0].queue", "queue", "rule[0].queue", "rule[1].queue"];
+        assert_eq!(paths(|p| p.queues.clear()), without_queues);
     }
 
     #[test]
@@ -357,5 +770,298 @@ mod tests {
         assert_eq!(agent_paths(|a| a.team = "tea m".into()), ["team"]);
         let twice = vec![SkillLevel { name: "german".into(), level: 1 }; 2];
         assert_eq!(agent_paths(|a| a.skills = twice), ["skills.german"]);
+    }
+
+    fn step(after_ms: u64) -> Step {
+        Step { after_ms, head_start_ms: 1, ..Step::default() }
+    }
+
+    fn exit(kind: ExitKind, text: &str) -> Exit {
+        Exit { kind, text: text.into() }
+    }
+
+    fn names(names: &[&str]) -> Vec<Box<str>> {
+        names.iter().map(|name| (*name).into()).collect()
+    }
+
+    const NO_FAULT: &[&str] = &[];
+    const LONG: u64 = DURATION_MS_MAX + 1;
+
+    #[test]
+    fn counts_and_times_of_a_workspace_are_bounded() {
+        assert_eq!(paths(|p| p.decline_limit = COUNT_MAX + 1), ["decline_limit"]);
+        assert_eq!(paths(|p| p.max_transfers = COUNT_MAX + 1), ["max_transfers"]);
+        assert_eq!(paths(|p| p.not_responding_ms = LONG), ["not_responding_s"]);
+        assert_eq!(paths(|p| p.lease_grace_ms = LONG), ["lease_grace_s"]);
+        assert_eq!(paths(|p| p.bot_max_ms = LONG), ["bot_max_s"]);
+        assert_eq!(paths(|p| p.bot_max_ms = 0), ["bot_max_s"]);
+        assert_eq!(paths(|p| p.priority_head_start_ms = LONG), ["priority_head_start_s"]);
+        assert_eq!(paths(|p| p.strict_max_wait_ms = LONG), ["strict_max_wait_s"]);
+        let none = |p: &mut Policy| (p.decline_limit, p.max_transfers, p.lease_grace_ms) = (0, 0, 0);
+        assert_eq!(paths(none), NO_FAULT);
+    }
+
+    #[test]
+    fn listed_skills_are_all_there_are() {
+        let law = || vec![SkillLevel { name: "law".into(), level: 1 }];
+        assert_eq!(paths(|p| p.skills = names(&["german"])), NO_FAULT);
+        assert_eq!(paths(|p| p.queues[0].skills = law()), NO_FAULT, "where none is listed, any is one");
+        assert_eq!(paths(|p| (p.skills, p.queues[0].skills) = (names(&["german"]), law())), ["queue[0].skills.law"]);
+        assert_eq!(
+            paths(|p| (p.skills, p.queues[0].preferred_skills) = (names(&["german"]), law())),
+            ["queue[0].preferred_skills.law"]
+        );
+        let lowered = |p: &mut Policy| {
+            p.skills = names(&["german"]);
+            p.queues[0].steps = vec![Step { drop: names(&["french"]), lower: law(), ..step(1) }];
+        };
+        assert_eq!(paths(lowered), ["queue[0].step[0].drop[0]", "queue[0].step[0].lower.law"]);
+        assert_eq!(paths(|p| p.skills = names(&["german", "a b", "german"])), ["skills[2]", "skills[1]"]);
+        assert_eq!(paths(|p| p.skills = (0..=limits::SKILLS).map(|i| format!("s{i}").into()).collect()), ["skills"]);
+    }
+
+    #[test]
+    fn each_bound_of_a_channel_has_its_path() {
+        let voice = |change: fn(&mut Channel)| paths(|p| change(&mut p.channels[0]));
+        let email = |change: fn(&mut Channel)| paths(|p| change(&mut p.channels[3]));
+        assert_eq!(voice(|c| c.limit = limits::UNITS + 1), ["channel.voice.limit"]);
+        assert_eq!(voice(|c| c.min_gap_ms = LONG), ["channel.voice.min_gap_s"]);
+        assert_eq!(voice(|c| c.max_open_ms = 0), ["channel.voice.max_open_s"]);
+        assert_eq!(voice(|c| c.max_open_ms = LONG), ["channel.voice.max_open_s"]);
+        assert_eq!(voice(|c| c.on_offline = OnOffline::Return), ["channel.voice.on_offline"]);
+        assert_eq!(email(|c| c.offline_grace_ms = LONG), ["channel.email.on_offline.after_s"]);
+        assert_eq!(email(|c| c.owner_absent_ms = 0), ["channel.email.owner_absent.for_s"]);
+        assert_eq!(email(|c| (c.owner_absent, c.owner_absent_ms) = (OwnerAbsent::Return, 0)), NO_FAULT);
+        assert_eq!(email(|c| c.owner_silent_ms = 0), ["channel.email.owner_silent_s"]);
+        assert_eq!(email(|c| c.owner_silent_ms = LONG), ["channel.email.owner_silent_s"]);
+        assert_eq!(email(|c| c.close_after_ms = 0), ["channel.email.close_after_s"]);
+        assert_eq!(email(|c| c.their_turn_after_ms = LONG), ["channel.email.their_turn_after_s"]);
+        assert_eq!(email(|c| c.their_turn_units = 2), ["channel.email.their_turn_units"]);
+        assert_eq!(email(|c| c.their_turn_units = 1), NO_FAULT);
+        assert_eq!(email(|c| c.max_open_ms = 0), NO_FAULT, "an async channel has none");
+        assert_eq!(voice(|c| c.owner_silent_ms = 0), NO_FAULT, "a live channel has none");
+    }
+
+    #[test]
+    fn interruptions_name_other_channels() {
+        let chat = |names: Vec<Box<str>>| paths(|p| p.channels[2].interrupts = Some(names));
+        assert_eq!(chat(names(&["email", "sms"])), NO_FAULT);
+        assert_eq!(chat(vec![]), NO_FAULT);
+        assert_eq!(chat(names(&["email", "fax"])), ["channel.chat.interrupts[1]"]);
+        assert_eq!(chat(names(&["chat"])), ["channel.chat.interrupts[0]"]);
+        assert_eq!(chat(names(&["sms", "sms"])), ["channel.chat.interrupts[1]"]);
+        assert_eq!(paths(|p| p.channels[0].interrupts = Some(names(&["sms"]))), ["channel.voice.interrupts"]);
+        assert_eq!(chat(vec!["sms".into(); 33])[0], "channel.chat.interrupts");
+    }
+
+    #[test]
+    fn a_wrap_up_ends() {
+        let wrap_up = |mode, units, max_ms| {
+            let wrap_up = WrapUp { mode, units, max_ms };
+            let of_channel = paths(|p| p.channels[3].wrap_up = wrap_up);
+            let of_queue = paths(|p| p.queues[0].wrap_up = Some(wrap_up));
+            let stripped = |paths: Vec<String>, of: &str| -> Vec<String> {
+                paths.iter().map(|path| path.strip_prefix(of).unwrap().to_string()).collect()
+            };
+            let found = stripped(of_channel, "channel.email.wrap_up");
+            assert_eq!(found, stripped(of_queue, "queue[0].wrap_up"));
+            found
+        };
+        assert_eq!(wrap_up(WrapUpMode::Timed, 1, 1_000), NO_FAULT);
+        assert_eq!(wrap_up(WrapUpMode::Optional, 0, 1_000), NO_FAULT);
+        assert_eq!(wrap_up(WrapUpMode::Mandatory, 1, 0), [".max_s"]);
+        assert_eq!(wrap_up(WrapUpMode::Timed, 1, LONG), [".max_s"]);
+        assert_eq!(wrap_up(WrapUpMode::Timed, limits::UNITS + 1, 1), [".units"]);
+        assert_eq!(wrap_up(WrapUpMode::None, 1, 0), [""]);
+    }
+
+    #[test]
+    fn memberships_are_bounded_and_unique() {
+        let of_team = |change: fn(&mut Membership)| {
+            let mut membership = Membership::of("rest");
+            change(&mut membership);
+            paths(|p| p.teams[0].memberships.push(membership))
+        };
+        assert_eq!(of_team(|_| {}), NO_FAULT);
+        assert_eq!(of_team(|m| m.priority = 0), ["team.seniors.memberships[1].priority"]);
+        assert_eq!(of_team(|m| m.priority = 10), ["team.seniors.memberships[1].priority"]);
+        assert_eq!(of_team(|m| m.rank = 0), ["team.seniors.memberships[1].rank"]);
+        assert_eq!(of_team(|m| m.delay_ms = LONG), ["team.seniors.memberships[1].delay_s"]);
+        assert_eq!(of_team(|m| m.max_units = limits::UNITS + 1), ["team.seniors.memberships[1].max_units"]);
+        assert_eq!(of_team(|m| m.queue = "sales".into()), ["team.seniors.memberships[1].queue"]);
+        assert_eq!(of_team(|m| m.queue = "nobody".into()), ["team.seniors.memberships[1].queue"]);
+        assert_eq!(agent_paths(|a| a.memberships = vec![Membership::of("x"); 2]), ["memberships[1].queue"]);
+        assert_eq!(
+            agent_paths(|a| a.memberships = vec![Membership::default()])[..2],
+            ["memberships[0].priority", "memberships[0].rank"]
+        );
+        let many = (0..=limits::MEMBERSHIPS).map(|i| Membership::of(&format!("q{i}")));
+        assert_eq!(agent_paths(|a| a.memberships = many.collect()), ["memberships"]);
+        assert_eq!(paths(|p| p.teams.push(p.teams[0].clone())), ["team.seniors"]);
+        assert_eq!(paths(|p| p.teams[0].name = "a b".into()), ["team.\"a b\""]);
+        let team = |i| Team { name: format!("t{i}").into(), memberships: vec![] };
+        assert_eq!(paths(|p| p.teams.extend((0..limits::TEAMS).map(team))), ["team"]);
+    }
+
+    #[test]
+    fn a_first_ring_names_one_part_of_the_agents() {
+        let ring = |team: &str, seniority_at_least, for_ms| {
+            paths(|p| p.tiers[0].first_ring = Some(FirstRing { team: team.into(), seniority_at_least, for_ms }))
+        };
+        assert_eq!(ring("seniors", 0, 1), NO_FAULT);
+        assert_eq!(ring("", 10, 1), NO_FAULT);
+        assert_eq!(ring("", 0, 1), ["tier.vip.first_ring"]);
+        assert_eq!(ring("seniors", 1, 1), ["tier.vip.first_ring"]);
+        assert_eq!(ring("", 11, 1), ["tier.vip.first_ring.seniority_at_least"]);
+        assert_eq!(ring("juniors", 0, 1), ["tier.vip.first_ring.team"]);
+        assert_eq!(ring("seniors", 0, 0), ["tier.vip.first_ring.for_s"]);
+        assert_eq!(paths(|p| p.tiers[0].class = 10), ["tier.vip.class"]);
+        assert_eq!(paths(|p| p.tiers[0].class = 9), NO_FAULT);
+    }
+
+    /// The paths of the faults of a change to a queue, without its own.
+    fn queue_paths(change: impl FnOnce(&mut Queue)) -> Vec<String> {
+        let all = paths(|p| change(&mut p.queues[0]));
+        all.iter().map(|path| path.strip_prefix("queue[0].").unwrap_or(path).to_string()).collect()
+    }
+
+    #[test]
+    fn each_bound_of_a_queue_has_its_path() {
+        assert_eq!(queue_paths(|q| q.accept_ms = LONG)[0], "accept_s");
+        assert_eq!(queue_paths(|q| q.preferred_ms = LONG), ["preferred_s"]);
+        assert_eq!(queue_paths(|q| q.max_waiting = COUNT_MAX + 1), ["max_waiting"]);
+        assert_eq!(queue_paths(|q| q.max_wait_ms = LONG), ["max_wait_s"]);
+        assert_eq!(queue_paths(|q| q.drain_after_close_ms = LONG), ["drain_after_close_s"]);
+        assert_eq!(queue_paths(|q| q.teams = names(&["seniors", "juniors", "seniors"])), ["teams[2]", "teams[1]"]);
+        let level = SkillLevel { name: "german".into(), level: 11 };
+        assert_eq!(queue_paths(|q| q.preferred_skills = vec![level]), ["preferred_skills.german"]);
+    }
+
+    #[test]
+    fn a_round_of_offers_ends_somewhere() {
+        let round = |accept_ms, then, queue: &str, round_ms| {
+            queue_paths(|q| {
+                (q.accept_ms, q.on_all_declined, q.all_declined_queue, q.round_ms) =
+                    (accept_ms, then, queue.into(), round_ms);
+            })
+        };
+        assert_eq!(round(1, RoundEnd::Again, "", 1), NO_FAULT);
+        assert_eq!(round(1, RoundEnd::Again, "", 0), ["on_all_declined.after_s"]);
+        assert_eq!(round(1, RoundEnd::Relax, "", 0), ["on_all_declined.after_s"]);
+        assert_eq!(round(0, RoundEnd::Again, "", 0), NO_FAULT, "no offers, no rounds");
+        assert_eq!(round(1, RoundEnd::Park, "", 0), NO_FAULT);
+        assert_eq!(round(1, RoundEnd::Queue, "rest", 0), NO_FAULT);
+        assert_eq!(round(1, RoundEnd::Queue, "", 0), ["on_all_declined.queue"]);
+        assert_eq!(round(1, RoundEnd::Queue, "sales", 0), ["on_all_declined.queue"]);
+        assert_eq!(round(1, RoundEnd::Park, "rest", 0), ["on_all_declined.queue"]);
+        assert_eq!(round(0, RoundEnd::Again, "", LONG), ["on_all_declined.after_s"]);
+    }
+
+    #[test]
+    fn steps_rise_and_each_changes_something() {
+        let steps = |steps: Vec<Step>| queue_paths(|q| q.steps = steps);
+        assert_eq!(steps(vec![step(1), step(2)]), NO_FAULT);
+        assert_eq!(steps(vec![step(2), step(2)]), ["step[1].after_s"]);
+        assert_eq!(steps(vec![step(0)]), ["step[0].after_s"]);
+        assert_eq!(steps(vec![step(1), step(LONG)]), ["step[1].after_s"]);
+        assert_eq!(steps(vec![Step { after_ms: 1, only_if_nobody_online: true, ..Step::default() }]), ["step[0]"]);
+        assert_eq!(steps(vec![Step { after_ms: 1, teams: Some(vec![]), ..Step::default() }]), NO_FAULT);
+        assert_eq!(steps(vec![Step { teams: Some(names(&["juniors"])), ..step(1) }]), ["step[0].teams[0]"]);
+        assert_eq!(steps(vec![Step { overflow: "rest".into(), ..step(1) }]), NO_FAULT);
+        assert_eq!(steps(vec![Step { overflow: "sales".into(), ..step(1) }]), ["step[0].overflow"]);
+        assert_eq!(steps(vec![Step { overflow: "nobody".into(), ..step(1) }]), ["step[0].overflow"]);
+        assert_eq!(steps(vec![Step { head_start_ms: LONG, ..step(1) }]), ["step[0].head_start_s"]);
+        let german = vec![SkillLevel { name: "german".into(), level: 1 }];
+        let both = Step { drop: names(&["german"]), lower: german, ..step(1) };
+        assert_eq!(steps(vec![both]), ["step[0].drop[0]"]);
+        assert_eq!(steps(vec![Step { drop: names(&["law", "law"]), ..step(1) }]), ["step[0].drop[1]"]);
+        assert_eq!(steps((1..=17).map(step).collect()), ["step"]);
+    }
+
+    #[test]
+    fn only_a_pull_queue_is_picked_from() {
+        let manual = |q: &mut Queue| (q.strategy, q.unclaimed_ms) = (Strategy::Manual, 1);
+        assert_eq!(queue_paths(manual), NO_FAULT);
+        assert_eq!(queue_paths(|q| q.pick = Pick::Head), ["pick"]);
+        assert_eq!(queue_paths(|q| q.unclaimed_ms = 1), ["unclaimed_s"]);
+        assert_eq!(queue_paths(|q| q.unclaimed_strategy = Strategy::LeastLoaded), ["unclaimed_strategy"]);
+        let never = |q: &mut Queue| (q.unclaimed_strategy, q.unclaimed_ms) = (Strategy::LeastLoaded, 0);
+        assert_eq!(queue_paths(|q| (manual(q), never(q)).1), ["unclaimed_strategy"]);
+        assert_eq!(queue_paths(|q| (manual(q), q.unclaimed_strategy = Strategy::Manual).1), ["unclaimed_strategy"]);
+        assert_eq!(queue_paths(|q| (manual(q), q.unclaimed_ms = LONG).1), ["unclaimed_s"]);
+    }
+
+    #[test]
+    fn a_way_out_leads_somewhere_else() {
+        let closed = |kind, text: &str| queue_paths(|q| q.on_closed = exit(kind, text));
+        assert_eq!(closed(ExitKind::Queue, "rest"), NO_FAULT);
+        assert_eq!(closed(ExitKind::Queue, "sales"), ["on_closed.queue"]);
+        assert_eq!(closed(ExitKind::Queue, ""), ["on_closed.queue"]);
+        assert_eq!(closed(ExitKind::Deflect, "write to us"), NO_FAULT);
+        assert_eq!(closed(ExitKind::Deflect, ""), ["on_closed.reason"]);
+        assert_eq!(closed(ExitKind::Deflect, "a\nb"), ["on_closed.reason"]);
+        assert_eq!(closed(ExitKind::Deflect, &"x".repeat(257)), ["on_closed.reason"]);
+        assert_eq!(closed(ExitKind::Park, "rest"), ["on_closed"]);
+        let gone = || exit(ExitKind::Queue, "gone");
+        assert_eq!(queue_paths(|q| q.on_unstaffed = gone()), ["on_unstaffed.queue"]);
+        assert_eq!(queue_paths(|q| q.on_unservable = gone()), ["on_unservable.queue"]);
+        assert_eq!(queue_paths(|q| q.on_full = exit(ExitKind::Park, "")), ["on_full"]);
+        assert_eq!(queue_paths(|q| (q.on_full, q.max_waiting) = (exit(ExitKind::Park, ""), 1)), NO_FAULT);
+        assert_eq!(queue_paths(|q| q.on_max_wait = exit(ExitKind::Close, "")), ["on_max_wait"]);
+        assert_eq!(queue_paths(|q| (q.on_max_wait, q.max_wait_ms) = (exit(ExitKind::Close, ""), 1)), NO_FAULT);
+        assert_eq!(queue_paths(|q| (q.on_max_wait, q.max_wait_ms) = (gone(), 1)), ["on_max_wait.queue"]);
+    }
+
+    #[test]
+    fn a_level_of_escalation_does_something() {
+        let rung = |level| Rung { level, priority: 5, ..Rung::default() };
+        let ladder = |ladder: Vec<Rung>| queue_paths(|q| q.ladder = ladder);
+        assert_eq!(ladder(vec![rung(1), rung(2)]), NO_FAULT);
+        assert_eq!(ladder(vec![rung(1), rung(1)]), ["escalation[1].level"]);
+        assert_eq!(ladder(vec![rung(0)]), ["escalation[0].level"]);
+        assert_eq!(ladder(vec![rung(10)]), ["escalation[0].level"]);
+        assert_eq!(ladder(vec![Rung { priority: 10, ..rung(1) }]), ["escalation[0].priority"]);
+        assert_eq!(ladder(vec![Rung { priority: 0, ..rung(1) }]), ["escalation[0]"]);
+        assert_eq!(ladder(vec![Rung { queue: "sales".into(), ..rung(1) }]), ["escalation[0].queue"]);
+        assert_eq!(ladder(vec![Rung { queue: "nobody".into(), ..rung(1) }]), ["escalation[0].queue"]);
+        assert_eq!(
+            ladder(vec![Rung { notify: names(&["anna", "anna", "a b"]), ..rung(1) }]),
+            ["escalation[0].notify[1]", "escalation[0].notify[2]"]
+        );
+        let many = (0..17).map(|i| format!("a{i}").into()).collect();
+        assert_eq!(ladder(vec![Rung { notify: many, ..rung(1) }]), ["escalation[0].notify"]);
+        assert_eq!(ladder((1..=10).map(rung).collect())[0], "escalation");
+    }
+
+    #[test]
+    fn an_agent_has_bounds_of_his_own() {
+        let limit = |channel: &str, max| ChannelLimit { channel: channel.into(), max };
+        assert_eq!(agent_paths(|a| a.seniority = 11), ["seniority"]);
+        assert_eq!(agent_paths(|a| a.channels = names(&["voice", "voice"])), ["channels[1]"]);
+        assert_eq!(agent_paths(|a| a.channels = names(&["a b"])), ["channels[0]"]);
+        assert_eq!(agent_paths(|a| a.channels = (0..33).map(|i| format!("c{i}").into()).collect()), ["channels"]);
+        assert_eq!(agent_paths(|a| a.limits = vec![limit("email", 0)]), ["limits.email"]);
+        assert_eq!(agent_paths(|a| a.limits = vec![limit("email", limits::UNITS + 1)]), ["limits.email"]);
+        assert_eq!(agent_paths(|a| a.limits = vec![limit("email", 1); 2]), ["limits.email"]);
+        assert_eq!(agent_paths(|a| a.limits = (0..33).map(|i| limit(&format!("c{i}"), 1)).collect()), ["limits"]);
+    }
+
+    #[test]
+    fn an_agent_fits_the_policy_he_is_to_live_under() {
+        let paths = |listed: &[&str], change: fn(&mut AgentConfig)| -> Vec<String> {
+            let policy = Policy { skills: names(listed), ..sound() };
+            let mut config = AgentConfig { weight: 1, ..AgentConfig::default() };
+            change(&mut config);
+            of_agent_in(&policy, &config).into_iter().map(|(path, _)| path).collect()
+        };
+        let memberships: fn(&mut AgentConfig) = |a| a.memberships = ["sales", "nobody"].map(Membership::of).to_vec();
+        assert_eq!(paths(&[], memberships), ["memberships[1].queue"]);
+        assert_eq!(paths(&[], |a| a.channels = names(&["voice", "fax"])), ["channels[1]"]);
+        let limited: fn(&mut AgentConfig) = |a| a.limits = vec![ChannelLimit { channel: "fax".into(), max: 1 }];
+        assert_eq!(paths(&[], limited), ["limits.fax"]);
+        let law: fn(&mut AgentConfig) = |a| a.skills = vec![SkillLevel { name: "law".into(), level: 1 }];
+        assert_eq!(paths(&["german"], law), ["skills.law"]);
+        assert_eq!(paths(&[], law), NO_FAULT);
+        assert_eq!(paths(&[], |a| a.team = "juniors".into()), NO_FAULT, "a team needs no table");
     }
 }

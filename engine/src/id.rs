@@ -35,6 +35,9 @@ pub enum Kind {
     Thread = 15,
     /// (channel, entry, customer): the identity of one without a thread.
     Contact = 16,
+    /// Work of an agent that we did not route.
+    Engagement = 17,
+    Team = 18,
 }
 
 wire_struct! {

@@ -26,7 +26,6 @@ words! {
         ConversationResolve = 8 "conversation.resolve",
         AgentConfigure = 9 "agent.configure",
         WorkspaceConfigure = 10 "workspace.configure",
-        // Not built yet: answered `unsupported`.
         MessageStatus = 20 "message.status",
         MessageEdited = 21 "message.edited",
         MessageDeleted = 22 "message.deleted",
@@ -85,13 +84,51 @@ words! {
 }
 
 words! {
-    /// Set states of presence. `pending_away` is not built yet.
+    /// Set states of presence, the least available first. The numbers are those of recorded effects, the order is `rank`.
     #[derive(Default)]
     pub enum Status {
         #[default]
         Offline = 0 "offline",
         Away = 1 "away",
         Online = 2 "online",
+        /// Finishes what he has and gets nothing new.
+        PendingAway = 3 "pending_away",
+    }
+}
+
+impl Status {
+    /// Higher is more available.
+    pub const fn rank(self) -> u8 {
+        match self {
+            Status::Offline => 0,
+            Status::Away => 1,
+            Status::PendingAway => 2,
+            Status::Online => 3,
+        }
+    }
+}
+
+words! {
+    /// State of a queue by command, above its calendar (routing.md §5).
+    #[derive(Default)]
+    pub enum Control {
+        /// No word of anybody: the calendar's.
+        #[default]
+        None = 0 "none",
+        Open = 1 "open",
+        Closed = 2 "closed",
+        Emergency = 3 "emergency",
+    }
+}
+
+words! {
+    #[derive(Default)]
+    pub enum SurveyKind {
+        #[default]
+        Other = 0 "other",
+        Csat = 1 "csat",
+        Nps = 2 "nps",
+        Ces = 3 "ces",
     }
 }
 
@@ -181,17 +218,143 @@ wire_enum! {
             /// False for reactions, automatic replies, bounces and system messages: they open and reopen nothing.
             opens: bool,
         },
-        4 => MessageSent { conversation: Option<Id>, identity: Option<u128> },
-        5 => AgentPresence { agent: Id, status: Status, by: By, session: Option<u128>, sequence: Option<u64> },
+        4 => MessageSent {
+            conversation: Option<Id>,
+            identity: Option<u128>,
+            /// A person's public text or media: it answers the customer. `Input::actor` says whose.
+            answers: bool,
+            /// Agents to notify.
+            mentions: Vec<Id>,
+        },
+        5 => AgentPresence {
+            agent: Id,
+            status: Status,
+            by: By,
+            session: Option<u128>,
+            sequence: Option<u64>,
+            /// The lease's term; none: it does not run out.
+            expires_in_ms: Option<u64>,
+            /// Kind::Channel, at most 32; none: all.
+            channels: Option<Vec<u128>>,
+            /// A supervisor's word, above the agent's own.
+            supervised: bool,
+            reason: Option<Text>,
+        },
         6 => ConversationClaim { conversation: Id, agent: Id, expected_epoch: Option<u64> },
         7 => ConversationAssign { conversation: Id, agent: Id, expected_epoch: Option<u64>, reason: Option<Text> },
         8 => ConversationResolve { conversation: Id, expected_epoch: Option<u64> },
-        9 => AgentConfigure { agent: Id, config: AgentConfig },
+        9 => AgentConfigure { agent: Id, config: AgentConfig, expected_version: Option<u64> },
         10 => WorkspaceConfigure { policy: Box<Policy>, expected_version: Option<u64> },
         /// A type, field or policy key that would need what is not built; `what` names it.
         11 => Unsupported { what: Text },
         /// A configuration whose shape is right and whose content is not; `faults` says what, for people.
         12 => Invalid { faults: Text },
+        13 => ContactConnected { conversation: Option<Id>, identity: Option<u128>, agent: Id },
+        15 => MessageStatus { conversation: Option<Id>, identity: Option<u128>, failed: bool },
+        16 => CustomerUpdated {
+            customer: Id,
+            tier: Option<u128>,
+            blocked: Option<bool>,
+            /// Empty text: nobody from now on.
+            account_owner: Option<Id>,
+        },
+        /// The two customers are one from now on, or no longer.
+        17 => CustomerLinked { customer: Id, other: Id },
+        18 => CustomerUnlinked { customer: Id, other: Id },
+        19 => SurveyAnswered { conversation: Option<Id>, identity: Option<u128>, kind: SurveyKind, score: u32, max: u32 },
+        /// Work that we did not route. `engagement` is Kind::Engagement.
+        20 => AgentEngaged { agent: Id, engagement: Id, channel: Id, units: Option<u32> },
+        21 => AgentDisengaged { agent: Id, engagement: Id },
+        /// Kind::Conversation of the live contacts that are open at the source, at most 10,000; none: only a sign of life.
+        22 => SourceHeartbeat { open_contacts: Option<Vec<u128>> },
+        /// Outbound, by an agent.
+        23 => ConversationOpen { contact: Contact, agent: Id },
+        24 => ConversationHandoff {
+            conversation: Id,
+            expected_epoch: Option<u64>,
+            /// Kind::Queue; none: by the rules.
+            queue: Option<u128>,
+            skills: Vec<RequiredSkill>,
+            note: Option<Text>,
+        },
+        25 => ConversationTransfer {
+            conversation: Id,
+            expected_epoch: Option<u64>,
+            to: Target,
+            /// Until the taker accepts, the giver owns it.
+            warm: bool,
+            /// Stands in line as if it came now.
+            place_back: bool,
+            note: Option<Text>,
+            reason: Option<Text>,
+            /// Waits so long in the agent's line.
+            wait_ms: Option<u64>,
+            /// Kind::Queue; none: where it came from.
+            fallback: Option<u128>,
+        },
+        26 => ConversationRelease { conversation: Id, expected_epoch: Option<u64>, reason: Option<Text> },
+        27 => ConversationEscalate { conversation: Id, expected_epoch: Option<u64>, level: u8, reason: Option<Text> },
+        28 => ConversationSnooze { conversation: Id, expected_epoch: Option<u64>, until: u64 },
+        29 => ConversationWake { conversation: Id, expected_epoch: Option<u64> },
+        30 => ConversationUpdate {
+            conversation: Id,
+            expected_epoch: Option<u64>,
+            tier: Option<u128>,
+            priority: Option<u8>,
+            /// Instead of those the event asked for.
+            skills: Option<Vec<RequiredSkill>>,
+            reason: Option<Text>,
+        },
+        31 => ConversationClose { conversation: Id, expected_epoch: Option<u64>, reason: Option<Text> },
+        32 => ConversationReopen { conversation: Id, expected_epoch: Option<u64> },
+        /// Both become one: `survivor` (one of the two), or else the older.
+        33 => ConversationMerge { conversation: Id, other: Id, survivor: Option<Id> },
+        /// `offer` 0: a text that is no offer's id.
+        34 => OfferAccept { offer: u64, agent: Id },
+        35 => OfferDecline { offer: u64, agent: Id, reason: Option<Text> },
+        36 => WrapupComplete { conversation: Id, agent: Id },
+        37 => NoteAdd { conversation: Id, text: Text, mentions: Vec<Id> },
+        38 => AgentRemove { agent: Id, successor: Option<Id>, reason: Option<Text>, expected_version: Option<u64> },
+        39 => AgentDrain { agent: Id, drain: bool, reason: Option<Text>, expected_version: Option<u64> },
+        40 => QueueControl {
+            queue: Id,
+            control: Control,
+            until: Option<u64>,
+            reason: Option<Text>,
+            expected_version: Option<u64>,
+        },
+    }
+}
+
+wire_struct! {
+    /// Where a transfer goes: one of them is given.
+    #[derive(Clone, PartialEq, Eq, Debug, Default)]
+    pub struct Target {
+        pub agent: Option<Id>,
+        /// Kind::Queue.
+        pub queue: Option<u128>,
+        /// The same queue, with these skills instead of those asked for.
+        pub skills: Vec<RequiredSkill>,
+    }
+}
+
+impl Body {
+    /// The reason that a command gives, else its note; empty without.
+    pub fn said(&self) -> &str {
+        let (reason, note) = match self {
+            Body::ConversationTransfer { reason, note, .. } => (reason, note.as_deref()),
+            Body::ConversationAssign { reason, .. }
+            | Body::ConversationRelease { reason, .. }
+            | Body::ConversationEscalate { reason, .. }
+            | Body::ConversationUpdate { reason, .. }
+            | Body::ConversationClose { reason, .. }
+            | Body::OfferDecline { reason, .. }
+            | Body::AgentRemove { reason, .. }
+            | Body::AgentDrain { reason, .. }
+            | Body::QueueControl { reason, .. } => (reason, None),
+            _ => (&None, None),
+        };
+        reason.as_deref().filter(|text| !text.is_empty()).or(note).unwrap_or("")
     }
 }
 

@@ -2,8 +2,10 @@
 //! The cursor is recorded, so a restart goes on where it stood.
 
 use crate::decision::{DecisionType, Reason};
-use crate::effect::Effect;
-use crate::state::{NONE, Phase};
+use crate::effect::{Effect, Waiting};
+use crate::policy::ExitKind;
+use crate::queueing::Entering;
+use crate::state::Phase;
 use crate::step::Stepping;
 
 /// Conversations looked at in one tick, changed or not.
@@ -35,26 +37,42 @@ impl Stepping<'_> {
         if row.phase() != Phase::Queued {
             return;
         }
-        let (ws, channel, queue) = (row.workspace(), row.channel(), row.queue());
+        let (ws, queue, arrival) = (row.workspace(), row.queue(), row.arrival());
+        self.budget = self.budget.saturating_sub(1);
         let workspace = self.state.workspace(ws);
-        let head_start_ms = if row.tier() == NONE { 0 } else { workspace.head_start_ms(row.tier()) };
-        let (arrival, queued_at, rule) = (row.arrival(), row.queued_at(), row.rule());
-        let before = (row.set(), row.head_start_ms());
-        if workspace.queue(queue).is_none() {
+        let Some(rule) = workspace.queue(queue) else {
             let route = workspace.default_route();
-            let set = self.set_again(slot, route.queue, channel);
-            let queued_at = self.now;
-            let (queue, rule) = (route.queue, route.rule);
-            self.effect(Effect::Queued { conversation: slot, queue, set, rule, arrival, queued_at, head_start_ms });
-            self.tell_conversation(DecisionType::ConversationQueued, Reason::Requeue, slot, None);
-        } else {
-            let set = self.set_again(slot, queue, channel);
-            if (set, head_start_ms) == before {
-                return;
-            }
-            self.effect(Effect::Queued { conversation: slot, queue, set, rule, arrival, queued_at, head_start_ms });
+            return self.enter(slot, Entering::new(route, Reason::Requeue, arrival));
+        };
+        let unservable = rule.on_unservable.clone();
+        if unservable.kind != ExitKind::Wait && !self.is_servable(slot, queue) {
+            return self.leave_by(slot, &unservable, Reason::Unservable);
+        }
+        let steps = self.state.workspace(ws).queue(queue).map_or(0, |q| q.steps.len()) as u8;
+        let tier = self.state.workspace(ws).tier_rule(self.state.conversation(slot).tier());
+        let facts = |s: &Self| {
+            let (row, w) = (s.state.conversation(slot), &s.state.texts(slot).waiting);
+            (row.set(), row.head_start_ms(), w.class, w.step, w.ring)
+        };
+        let before = facts(self);
+        let waiting = &self.state.texts(slot).waiting;
+        let class = if waiting.class == 1 { 1 } else { tier.class };
+        let (step, ring) = (waiting.step.min(steps), waiting.ring && tier.ring_ms > 0);
+        if self.would_stand(slot, (class, step, ring)) != before {
+            self.stand_anew(slot, |w| (w.class, w.step, w.ring) = (class, step, ring));
             self.tell_conversation(DecisionType::ConversationUpdated, Reason::Configured, slot, None);
         }
-        self.budget = self.budget.saturating_sub(1);
+        self.rearm_wait(slot);
+    }
+
+    /// What its place would be.
+    fn would_stand(&mut self, slot: u32, (class, step, ring): (u8, u8, bool)) -> (u32, u64, u8, u8, bool) {
+        let row = self.state.conversation(slot);
+        let (ws, queue, channel) = (row.workspace(), row.queue(), row.channel());
+        let waiting = Waiting { class, step, ring, ..self.state.texts(slot).waiting.clone() };
+        let requirement = self.requirement(slot, queue, &waiting);
+        let (set, _) = self.set_of(ws, queue, channel, requirement);
+        let head_start_ms = self.head_start(slot, waiting.step_head_start_ms);
+        (set, head_start_ms, class, step, ring)
     }
 }

@@ -3,7 +3,9 @@
 //! `Stepping` borrows the state for one input or tick. What each input does stands in the file of its concern
 //! (`contact`, `presence`, `command`, `configure`); what follows from it in `dispatch` and `review`.
 
-use crate::decision::{DecisionType, Outcome, Position, Reason, Telling, TellingAgent, TellingConversation};
+use crate::decision::{
+    DecisionType, Outcome, Position, Reason, Telling, TellingAgent, TellingConversation, TellingDetail,
+};
 use crate::effect::Effect;
 use crate::engine::{Answer, Output, STEP_BUDGET, STEP_BYTES};
 use crate::input::{Body, EventType, Input};
@@ -55,14 +57,14 @@ impl<'a> Stepping<'a> {
     /// The one door: records an effect and applies it. Time moves with the first effect at a later time.
     pub fn effect(&mut self, effect: Effect) {
         if self.now > self.state.now() {
-            self.record(Effect::Now { ms: self.now });
+            self.record(&Effect::Now { ms: self.now });
         }
-        self.record(effect);
+        self.record(&effect);
     }
 
-    fn record(&mut self, effect: Effect) {
+    fn record(&mut self, effect: &Effect) {
         effect.put(&mut self.out.effects);
-        self.state.apply(&effect, self.out.seq);
+        self.state.apply(effect, self.out.seq);
     }
 
     /// Decides one input. Returns the answer and the workspace in which work may follow.
@@ -73,6 +75,9 @@ impl<'a> Stepping<'a> {
         let workspace = self.state.find_workspace(input.workspace.hash);
         if workspace.is_none() && input.event_type != EventType::WorkspaceConfigure {
             return (Answer::UnknownWorkspace, None);
+        }
+        if workspace.is_some() && self.is_mere_renewal(input) {
+            return (Answer::Renewed, None);
         }
         if let Some(workspace) = workspace {
             self.expire(workspace);
@@ -96,32 +101,105 @@ impl<'a> Stepping<'a> {
                 self.configure_workspace(&input.workspace, ws, policy, *expected_version)
             }
             (_, None) => rejected(Reason::Unsupported),
-            (Body::ContactStarted { contact }, Some(ws)) => self.contact_started(ws, input, contact),
-            (Body::ContactEnded { conversation, identity, by }, Some(ws)) => {
+            (_, Some(ws)) => self.decide_in(ws, input),
+        }
+    }
+
+    fn decide_in(&mut self, ws: u32, input: &Input) -> Verdict {
+        match &input.body {
+            Body::ContactStarted { contact } => self.contact_started(ws, input, contact),
+            Body::ContactConnected { conversation, identity, agent } => {
+                self.contact_connected(conversation.as_ref(), *identity, agent)
+            }
+            Body::ContactEnded { conversation, identity, by } => {
                 self.contact_ended(ws, conversation.as_ref(), *identity, *by)
             }
-            (Body::MessageReceived { contact, opens }, Some(ws)) => self.message_received(ws, input, contact, *opens),
-            (Body::MessageSent { conversation, identity }, Some(_)) => {
-                self.message_sent(conversation.as_ref(), *identity)
+            Body::MessageReceived { contact, opens } => self.message_received(ws, input, contact, *opens),
+            Body::MessageSent { conversation, identity, answers, mentions } => {
+                self.message_sent(input, conversation.as_ref(), *identity, *answers, mentions)
             }
-            (Body::AgentPresence { agent, status, by, session, sequence }, Some(_)) => {
-                self.presence(input.source_hash, agent, *status, *by, (*session, *sequence))
+            Body::MessageStatus { conversation, identity, failed } => {
+                self.message_status(conversation.as_ref(), *identity, *failed)
             }
-            (Body::ConversationClaim { conversation, agent, expected_epoch }, Some(_)) => {
+            Body::CustomerUpdated { customer, tier, blocked, account_owner } => {
+                self.customer_updated(ws, customer, *tier, *blocked, account_owner.as_ref())
+            }
+            Body::CustomerLinked { customer, other } => self.customer_linked(ws, customer, other, true),
+            Body::CustomerUnlinked { customer, other } => self.customer_linked(ws, customer, other, false),
+            Body::SurveyAnswered { conversation, identity, score, .. } => {
+                self.survey_answered(conversation.as_ref(), *identity, *score)
+            }
+            Body::SourceHeartbeat { open_contacts } => self.heartbeat(ws, input.source_hash, open_contacts.as_deref()),
+            Body::AgentPresence { .. } => self.presence(input),
+            Body::AgentEngaged { agent, engagement, channel, units } => {
+                self.engaged(agent, engagement, channel, *units)
+            }
+            Body::AgentDisengaged { agent, engagement } => self.disengaged(agent, engagement),
+            Body::ConversationOpen { contact, agent } => self.open_outbound(ws, input, contact, agent),
+            Body::ConversationHandoff { conversation, expected_epoch, queue, skills, note } => {
+                self.handoff(input, conversation, *expected_epoch, *queue, skills, note.as_deref())
+            }
+            Body::ConversationClaim { conversation, agent, expected_epoch } => {
                 self.claim(conversation, agent, *expected_epoch)
             }
-            (Body::ConversationAssign { conversation, agent, expected_epoch, reason }, Some(_)) => self.assign(
-                input,
-                conversation,
-                agent,
-                *expected_epoch,
-                reason.as_deref().is_some_and(|r| !r.is_empty()),
-            ),
-            (Body::ConversationResolve { conversation, expected_epoch }, Some(_)) => {
+            Body::ConversationAssign { conversation, agent, expected_epoch, reason } => {
+                self.assign(input, conversation, agent, *expected_epoch, has_text(reason))
+            }
+            Body::ConversationTransfer { .. } => self.transfer(input),
+            Body::ConversationRelease { conversation, expected_epoch, reason } => {
+                self.release(input, conversation, *expected_epoch, has_text(reason))
+            }
+            Body::ConversationEscalate { conversation, expected_epoch, level, .. } => {
+                self.escalate(input, conversation, *expected_epoch, *level)
+            }
+            Body::ConversationSnooze { conversation, expected_epoch, until } => {
+                self.snooze(input, conversation, *expected_epoch, *until)
+            }
+            Body::ConversationWake { conversation, expected_epoch } => self.wake(input, conversation, *expected_epoch),
+            Body::ConversationUpdate { conversation, expected_epoch, tier, priority, skills, .. } => {
+                self.update(input, conversation, *expected_epoch, *tier, *priority, skills.as_deref())
+            }
+            Body::ConversationResolve { conversation, expected_epoch } => {
                 self.resolve(input, conversation, *expected_epoch)
             }
-            (Body::AgentConfigure { agent, config }, Some(ws)) => self.configure_agent(ws, agent, config),
+            Body::ConversationClose { conversation, expected_epoch, .. } => {
+                self.close(input, conversation, *expected_epoch)
+            }
+            Body::ConversationReopen { conversation, expected_epoch } => {
+                self.reopen(input, conversation, *expected_epoch)
+            }
+            Body::ConversationMerge { conversation, other, survivor } => {
+                self.merge(conversation, other, survivor.as_ref())
+            }
+            Body::OfferAccept { offer, agent } => self.accept(*offer, agent),
+            Body::OfferDecline { offer, agent, .. } => self.decline(*offer, agent),
+            Body::WrapupComplete { conversation, agent } => self.wrapup_complete(conversation, agent),
+            Body::NoteAdd { conversation, text, mentions } => self.note_add(input, conversation, text, mentions),
+            Body::AgentConfigure { agent, config, expected_version } => {
+                self.at_version(ws, *expected_version).unwrap_or_else(|| self.configure_agent(ws, agent, config))
+            }
+            Body::AgentRemove { agent, successor, reason, expected_version } => {
+                let refused = self.at_version(ws, *expected_version);
+                refused.unwrap_or_else(|| self.remove_agent(input, agent, successor.as_ref(), has_text(reason)))
+            }
+            Body::AgentDrain { agent, drain, reason, expected_version } => {
+                let refused = self.at_version(ws, *expected_version);
+                refused.unwrap_or_else(|| self.drain_agent(input, agent, *drain, has_text(reason)))
+            }
+            Body::QueueControl { queue, control, until, reason, expected_version } => {
+                let refused = self.at_version(ws, *expected_version);
+                refused.unwrap_or_else(|| self.control_queue(ws, input, queue, (*control, *until), has_text(reason)))
+            }
+            Body::Unsupported { .. } | Body::Invalid { .. } | Body::WorkspaceConfigure { .. } => {
+                rejected(Reason::Unsupported) // answered before
+            }
         }
+    }
+
+    /// Refuses a command that expects another version of the policy.
+    fn at_version(&self, ws: u32, expected: Option<u64>) -> Option<Verdict> {
+        let is_other = expected.is_some_and(|e| e != self.state.workspace(ws).policy().version);
+        is_other.then(|| rejected(Reason::VersionMismatch))
     }
 
     /// Tells an event's outcome where nothing else named it as cause.
@@ -169,6 +247,7 @@ impl<'a> Stepping<'a> {
     }
 
     /// A decision with nothing but its cause.
+    #[inline]
     fn telling<'t>(&self, decision_type: DecisionType, workspace: &'t str) -> Telling<'t>
     where
         'a: 't,
@@ -189,6 +268,7 @@ impl<'a> Stepping<'a> {
             agent: None,
             first: None,
             policy_version: 0,
+            detail: None,
         }
     }
 
@@ -200,16 +280,60 @@ impl<'a> Stepping<'a> {
         slot: u32,
         previous_owner: Option<u32>,
     ) {
-        let told = Place { state: self.state, now: self.now };
-        let workspace = self.state.workspace(self.state.conversation(slot).workspace());
+        self.tell(decision_type, reason, About { conversation: Some(slot), previous_owner, ..About::default() });
+    }
+
+    /// The same with all that some decisions have beside it.
+    pub fn tell(&mut self, decision_type: DecisionType, reason: Reason, about: About<'_>) {
+        let place = Place { state: self.state, now: self.now };
+        let workspace = match (about.conversation, about.agent) {
+            (Some(slot), _) => self.state.conversation(slot).workspace(),
+            (None, Some(agent)) => self.state.agent(agent).workspace(),
+            (None, None) => about.workspace,
+        };
+        let workspace = self.state.workspace(workspace);
+        let queue = about.other_queue.map_or("", |queue| workspace.queues.text(queue));
+        let other = if about.other.is_empty() { queue } else { about.other };
+        let text = if about.text.is_empty() { self.said(decision_type, reason) } else { about.text };
+        let detail =
+            TellingDetail { offer: about.offer, until: about.until, text: clip(text), other, number: about.number };
+        let has_detail = detail.offer != 0
+            || detail.until != 0
+            || detail.number != 0
+            || !detail.text.is_empty()
+            || !detail.other.is_empty();
+        let conversation = about.conversation.map(|slot| place.conversation(slot, about.previous_owner));
+        let agent = about.agent.map(|agent| place.agent(agent));
         let telling = Telling {
             reason,
-            conversation: Some(told.conversation(slot, previous_owner)),
+            conversation: conversation.as_ref(),
+            agent: agent.as_ref(),
             policy_version: workspace.policy().version,
+            detail: has_detail.then_some(detail),
             ..self.telling(decision_type, workspace.name())
         };
         telling.put(&mut self.out.decisions);
         self.count();
+    }
+
+    /// The reason that the command gave, else its note, where the decision is what it asked for.
+    fn said(&self, decision_type: DecisionType, reason: Reason) -> &'a str {
+        let Some(input) = self.cause else { return "" };
+        let is_asked = match (input.event_type, decision_type) {
+            (EventType::ConversationTransfer, DecisionType::ConversationTransferred)
+            | (EventType::QueueControl, DecisionType::QueueChanged)
+            | (EventType::ConversationClose, DecisionType::ConversationClosed) => true,
+            (EventType::ConversationAssign, DecisionType::ConversationAssigned) => reason == Reason::Supervisor,
+            (EventType::ConversationRelease, DecisionType::ConversationUnassigned) => reason == Reason::Released,
+            (EventType::ConversationEscalate, DecisionType::ConversationEscalated) => reason == Reason::Command,
+            (EventType::ConversationUpdate, DecisionType::ConversationUpdated) => reason == Reason::Updated,
+            (EventType::OfferDecline, DecisionType::OfferWithdrawn) => reason == Reason::Declined,
+            (EventType::AgentDrain | EventType::AgentRemove, DecisionType::AgentChanged) => {
+                matches!(reason, Reason::Drained | Reason::Undrained | Reason::Removed)
+            }
+            _ => false,
+        };
+        if is_asked { input.body.said() } else { "" }
     }
 
     pub fn tell_workspace(&mut self, decision_type: DecisionType, slot: u32) {
@@ -221,18 +345,13 @@ impl<'a> Stepping<'a> {
     }
 
     /// Tells a decision about an agent as he stands now, with the conversation it is about, if any.
-    pub fn tell_agent(&mut self, decision_type: DecisionType, reason: Reason, slot: u32, conversation: Option<u32>) {
-        let told = Place { state: self.state, now: self.now };
-        let workspace = self.state.workspace(self.state.agent(slot).workspace());
-        let telling = Telling {
-            reason,
-            conversation: conversation.map(|c| told.conversation(c, None)),
-            agent: Some(told.agent(slot)),
-            policy_version: workspace.policy().version,
-            ..self.telling(decision_type, workspace.name())
-        };
-        telling.put(&mut self.out.decisions);
-        self.count();
+    pub fn tell_agent(&mut self, decision_type: DecisionType, reason: Reason, agent: u32, conversation: Option<u32>) {
+        self.tell(decision_type, reason, About { conversation, agent: Some(agent), ..About::default() });
+    }
+
+    /// Decisions of this batch so far.
+    pub fn told_so_far(&self) -> u32 {
+        self.out.decision_count
     }
 
     fn count(&mut self) {
@@ -246,6 +365,27 @@ impl<'a> Stepping<'a> {
 /// A sentence of at most 1,000 bytes: a policy may have more faults than a decision should carry.
 fn clip(sentence: &str) -> &str {
     &sentence[..sentence.floor_char_boundary(1_000)]
+}
+
+fn has_text(text: &Option<alloc::boxed::Box<str>>) -> bool {
+    text.as_deref().is_some_and(|text| !text.is_empty())
+}
+
+/// What a decision is about, and what only some have.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct About<'t> {
+    pub conversation: Option<u32>,
+    pub agent: Option<u32>,
+    pub previous_owner: Option<u32>,
+    /// Where it is about neither.
+    pub workspace: u32,
+    pub offer: u64,
+    pub until: u64,
+    pub number: u64,
+    pub text: &'t str,
+    pub other: &'t str,
+    /// The other queue, by slot, where `other` is empty.
+    pub other_queue: Option<u32>,
 }
 
 /// Slots to texts.
@@ -276,9 +416,16 @@ impl<'s> Place<'s> {
             waited_ms: self.now.saturating_sub(c.arrival()),
             head_start_ms: c.head_start_ms(),
             rule: c.rule(),
-            units: c.units(),
+            units: state.units_told(slot),
             service_level_ms: ws.queue(c.queue()).map_or(0, |q| q.service_level_ms),
             live: c.live(),
+            priority: c.priority(),
+            step: texts.waiting.step,
+            state: c.word(),
+            turn: c.turn(),
+            transfers: c.transfers(),
+            has_note: c.has_note(),
+            preference: state.preference_told(slot),
         }
     }
 

@@ -1,8 +1,11 @@
 //! Read-only pictures of the state, for HTTP, metrics and tests. Texts are copied; nothing here is on the engine's path.
 
-use crate::decision::AgentState;
+use crate::decision::{AgentState, Turn};
+use crate::effect::TimerKind;
+use crate::input::Control;
 use crate::policy::{AgentConfig, Policy};
 use crate::state::{NONE, Phase, State};
+use crate::wire::words;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -27,13 +30,48 @@ pub struct Agent {
     pub conversations: Vec<Text>,
     /// ms UTC.
     pub idle_since: u64,
+    /// The whole ledger: offers, work, wrap-up, external work.
+    pub holds: Vec<Hold>,
+    /// What presence alone says, load apart.
+    pub presence: AgentState,
+}
+
+words! {
+    /// What a hold is for (routing.md §3).
+    #[derive(Default)]
+    pub enum HoldKind {
+        #[default]
+        Work = 0 "work",
+        Offer = 1 "offer",
+        WrapUp = 2 "wrap_up",
+        External = 3 "external",
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hold {
+    pub kind: HoldKind,
+    /// The conversation's id, or the external engagement's.
+    pub reference: Text,
+    pub channel: Text,
+    pub units: u32,
+    /// ms UTC; 0: no end of its own.
+    pub until: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// ms UTC.
+    pub at: u64,
+    pub by: Text,
+    pub text: Text,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conversation {
     pub id: Text,
     pub customer: Option<Text>,
-    /// `queued`, `assigned` or `resolved`.
+    /// A word of `PhaseWord`.
     pub state: &'static str,
     pub epoch: u64,
     pub owner: Option<Text>,
@@ -44,6 +82,19 @@ pub struct Conversation {
     pub arrival: u64,
     pub queued_at: u64,
     pub head_start_ms: u64,
+    /// A word of `Turn`.
+    pub turn: &'static str,
+    pub priority: u8,
+    pub step: u8,
+    pub transfers: u32,
+    /// To whom it is offered now.
+    pub offered_to: Option<Text>,
+    /// Id of the open offer; 0: none.
+    pub offer: u64,
+    /// Why it waits, a word of routing.md §5; empty where it does not.
+    pub cause: &'static str,
+    /// The last 32.
+    pub notes: Vec<Note>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,14 +109,27 @@ pub struct Line {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Queue {
     pub name: Text,
-    /// One for each (channel, tier) with somebody waiting.
+    /// One for each (channel, tier) with somebody waiting, offered or not.
     pub lines: Vec<Line>,
-    /// (cause of routing.md §5, how many wait for it): nobody_online, no_skill_online, all_full, due.
+    /// (cause of routing.md §5, how many wait for it).
     pub causes: Vec<(&'static str, u64)>,
     /// Assigned conversations of this queue by channel.
     pub assigned: Vec<(Text, u64)>,
+    /// Open conversations by (channel, label of `strowger_conversations`): in_bot, queued, offered, our_turn, their_turn,
+    /// snoozed, parked. Of a live one that is assigned: our_turn.
+    pub states: Vec<(Text, &'static str, u64)>,
+    /// Arrivals of those whose customer spoke last, owned or not, by channel: the unanswered.
+    pub unanswered: Vec<(Text, Vec<u64>)>,
+    /// By command, above its calendar.
+    pub control: Control,
     /// Largest |picked - due| over its requirement sets (weighted rotation), in thousandths of a pick.
     pub rotation_error_milli: u64,
+}
+
+/// The agent in a slot, and his workspace's name.
+pub(crate) fn agent_at(state: &State, slot: u32) -> (&str, Agent) {
+    let workspace = Workspace::new(state, state.agent(slot).workspace());
+    (workspace.name, workspace.picture_agent(slot))
 }
 
 impl<'a> Workspace<'a> {
@@ -76,7 +140,8 @@ impl<'a> Workspace<'a> {
 
     /// By configuration.
     pub fn agents(&self) -> Vec<Agent> {
-        self.state.workspace(self.slot).agents().iter().map(|a| self.picture_agent(*a)).collect()
+        let there = self.state.workspace(self.slot).agents().iter().filter(|a| !self.state.agent(**a).is_removed());
+        there.map(|a| self.picture_agent(*a)).collect()
     }
 
     pub fn agent(&self, id: &str) -> Option<Agent> {
@@ -86,16 +151,38 @@ impl<'a> Workspace<'a> {
 
     fn picture_agent(&self, slot: u32) -> Agent {
         let row = self.state.agent(slot);
-        let mut held: Vec<u32> = self.state.held_by(slot).collect();
-        held.sort_unstable_by_key(|c| self.state.conversation(*c).number());
+        let ws = self.state.workspace(self.slot);
+        let mut owned: Vec<u32> = self.state.owned_by(slot).collect();
+        owned.sort_unstable_by_key(|c| self.state.conversation(*c).number());
+        let mut holds: Vec<Hold> = self
+            .state
+            .holds_of(slot)
+            .map(|hold| self.state.hold(hold))
+            .map(|hold| Hold {
+                kind: hold.kind(),
+                reference: match hold.kind() {
+                    HoldKind::Work | HoldKind::Offer => self.state.texts(hold.conversation()).id.clone(),
+                    HoldKind::WrapUp | HoldKind::External => hold.reference().into(),
+                },
+                channel: ws.channels.text(hold.channel()).into(),
+                units: hold.units(),
+                until: match hold.kind() {
+                    HoldKind::Offer => self.state.conversation(hold.conversation()).due_at(TimerKind::Wait),
+                    _ => hold.until(),
+                },
+            })
+            .collect();
+        holds.reverse();
         Agent {
             id: row.id().into(),
             config: row.config().clone(),
             state: row.told_state(),
             units_used: row.used(),
             units: row.units(),
-            conversations: held.iter().map(|c| self.state.texts(*c).id.clone()).collect(),
+            conversations: owned.iter().map(|c| self.state.texts(*c).id.clone()).collect(),
             idle_since: row.idle_since(),
+            holds,
+            presence: row.presence_state(),
         }
     }
 
@@ -104,7 +191,7 @@ impl<'a> Workspace<'a> {
         self.state.find_conversation(hash).map(|c| self.picture_conversation(c))
     }
 
-    /// Queued and assigned ones, by creation.
+    /// Those that are not resolved, by creation.
     pub fn open_conversations(&self) -> Vec<Conversation> {
         let open = self.state.conversations_of(self.slot).filter(|c| self.state.conversation(*c).is_open());
         open.map(|c| self.picture_conversation(c)).collect()
@@ -117,11 +204,7 @@ impl<'a> Workspace<'a> {
         Conversation {
             id: texts.id.clone(),
             customer: (!texts.customer.is_empty()).then(|| texts.customer.clone()),
-            state: match row.phase() {
-                Phase::Queued => "queued",
-                Phase::Assigned => "assigned",
-                Phase::Resolved | Phase::Free => "resolved",
-            },
+            state: row.word().word(),
             epoch: row.epoch(),
             owner: row.owner().map(|a| self.state.agent(a).id().into()),
             queue: ws.queues.text(row.queue()).into(),
@@ -131,6 +214,14 @@ impl<'a> Workspace<'a> {
             arrival: row.arrival(),
             queued_at: row.queued_at(),
             head_start_ms: row.head_start_ms(),
+            turn: row.turn().word(),
+            priority: row.priority(),
+            step: texts.waiting.step,
+            transfers: row.transfers(),
+            offered_to: row.offer_hold().map(|hold| self.state.agent(self.state.hold(hold).agent()).id().into()),
+            offer: row.offer(),
+            cause: self.state.why(slot),
+            notes: texts.notes.clone(),
         }
     }
 
@@ -142,11 +233,9 @@ impl<'a> Workspace<'a> {
             let picture = pictures.entry(set.queue()).or_default();
             let error = self.state.rotation_error_milli(self.slot, i as u32);
             picture.rotation_error_milli = picture.rotation_error_milli.max(error);
-            if set.waiting() > 0 {
-                let cause = set.cause(ws.online());
-                *picture.causes.entry(cause).or_default() += set.waiting() as u64;
-            }
         }
+        // All in one lane wait for the same.
+        let mut causes: BTreeMap<u32, &'static str> = BTreeMap::new();
         for slot in self.state.conversations_of(self.slot) {
             let row = self.state.conversation(slot);
             let picture = pictures.entry(row.queue()).or_default();
@@ -154,9 +243,27 @@ impl<'a> Workspace<'a> {
                 Phase::Queued => {
                     let line = picture.lines.entry((row.channel(), row.tier())).or_insert((0, u64::MAX));
                     *line = (line.0 + 1, line.1.min(row.arrival()));
+                    let cause = *causes.entry(row.lane()).or_insert_with(|| self.state.why(slot));
+                    *picture.causes.entry(cause).or_default() += 1;
+                }
+                Phase::Offered => {
+                    let line = picture.lines.entry((row.channel(), row.tier())).or_insert((0, u64::MAX));
+                    *line = (line.0 + 1, line.1.min(row.arrival()));
+                    // Somebody is there for it, and is being asked.
+                    *picture.causes.entry("due").or_default() += 1;
                 }
                 Phase::Assigned => *picture.assigned.entry(row.channel()).or_default() += 1,
-                Phase::Resolved | Phase::Free => {}
+                _ => {}
+            }
+            let state = match (row.phase(), row.turn()) {
+                (Phase::Assigned, Turn::Theirs) => "their_turn",
+                (Phase::Assigned, _) => "our_turn",
+                (Phase::Resolved | Phase::Free | Phase::Moving, _) => continue,
+                _ => row.word().word(),
+            };
+            *picture.states.entry((row.channel(), state)).or_default() += 1;
+            if !row.answered() && row.phase() != Phase::InBot {
+                picture.unanswered.entry(row.channel()).or_default().push(row.arrival());
             }
         }
         let configured = self.policy.queues.iter().filter_map(|q| {
@@ -168,6 +275,19 @@ impl<'a> Workspace<'a> {
         let all: Vec<u32> = order.iter().copied().chain(gone).collect();
         all.into_iter().map(|q| pictures.remove(&q).unwrap_or_default().named(ws, q)).collect()
     }
+
+    /// A queue's members by the state that presence alone gives them: one look at each agent.
+    pub fn members(&self, queue: &str) -> Vec<(AgentState, u64)> {
+        let hash = self.state.key().hash(crate::id::Kind::Queue, self.name, &[queue]);
+        let Some(queue) = self.state.workspace(self.slot).queues.find(hash) else { return Vec::new() };
+        let mut members: BTreeMap<AgentState, u64> = BTreeMap::new();
+        for agent in self.state.workspace(self.slot).agents().iter().map(|a| self.state.agent(*a)) {
+            if agent.member(queue).is_some() {
+                *members.entry(agent.presence_state()).or_default() += 1;
+            }
+        }
+        members.into_iter().collect()
+    }
 }
 
 #[derive(Default)]
@@ -175,6 +295,8 @@ struct Picture {
     lines: BTreeMap<(u32, u32), (u64, u64)>,
     causes: BTreeMap<&'static str, u64>,
     assigned: BTreeMap<u32, u64>,
+    states: BTreeMap<(u32, &'static str), u64>,
+    unanswered: BTreeMap<u32, Vec<u64>>,
     rotation_error_milli: u64,
 }
 
@@ -191,6 +313,9 @@ impl Picture {
             lines: self.lines.into_iter().map(line).collect(),
             causes: self.causes.into_iter().collect(),
             assigned: self.assigned.into_iter().map(|(c, n)| (ws.channels.text(c).into(), n)).collect(),
+            states: self.states.into_iter().map(|((c, state), n)| (ws.channels.text(c).into(), state, n)).collect(),
+            unanswered: self.unanswered.into_iter().map(|(c, at)| (ws.channels.text(c).into(), at)).collect(),
+            control: ws.desk(queue).control(),
             rotation_error_milli: self.rotation_error_milli,
         }
     }

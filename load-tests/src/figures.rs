@@ -1,11 +1,12 @@
 //! What came of a run: shares, waits and occupancy, whole and by queue, tier and agent, in the names of `--json`.
 //!
-//! *waited*: not assigned in the step that applied its arrival. *wait*: from arrival to assignment or leaving, abandoned
+//! *waited*: not assigned in the step that applied its arrival. *wait*: from arrival (or a bot's hand-over, which sets it
+//! anew) to the first assignment or leaving, abandoned
 //! included; who is still waiting at the end has waited until then. *occupancy*: unit-seconds held / unit-seconds online
 //! between the first and the last line. Of the file's calls only those that were sent are counted.
 
 use crate::names::NONE;
-use crate::player::{Call, Player, Stage};
+use crate::player::{Call, Counts, Player, Stage};
 use anyhow::{Context, Result};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -70,6 +71,9 @@ pub struct Figures {
     pub by_agent: BTreeMap<String, AgentMeasures>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub comparison: Option<Comparison>,
+    /// Of workloads and workspaces that have such things.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counts: Option<Counts>,
     /// Events that the engine ignored or rejected: "type: code" -> how many.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub refused: BTreeMap<String, u64>,
@@ -138,10 +142,15 @@ fn ratio(part: u64, whole: u64) -> Option<f64> {
 
 /// How a call stands, as far as the run has come; none for one that was not sent.
 fn standing(call: &Call, now: u64) -> Option<(Fate, u64)> {
-    let wait_ms = call.wait_ms.unwrap_or_else(|| now.saturating_sub(call.arrival));
+    let wait_ms = match call.stage {
+        Stage::InBot => 0,
+        _ => call.wait_ms.unwrap_or_else(|| now.saturating_sub(call.waits_since)),
+    };
     let fate = match call.stage {
         Stage::Ahead => return None,
-        Stage::Waiting => Fate::Unfinished,
+        Stage::Waiting | Stage::InBot if call.wait_ms.is_none() => Fate::Unfinished,
+        // Answered once, and again in line after a transfer or a reopening.
+        Stage::Waiting | Stage::InBot => Fate::Answered,
         Stage::Working | Stage::Answered => Fate::Answered,
         Stage::Abandoned => Fate::Abandoned,
         Stage::Deflected => Fate::Deflected,
@@ -188,6 +197,7 @@ impl Figures {
             by_tier: named(&by_tier, |number| player.tiers.text(number)),
             by_agent: by_agent.collect(),
             comparison: compare(player),
+            counts: (player.counts != Counts::default()).then_some(player.counts),
             refused: refused.collect(),
         }
     }
@@ -354,6 +364,13 @@ pub fn print(figures: &Figures, out: &mut impl Write) -> std::io::Result<()> {
     }
     for (name, agent) in &figures.by_agent {
         writeln!(out, "agent {name:<10} answered {:>8}  occupancy {}", agent.answered, percent(agent.occupancy))?;
+    }
+    if let Some(c) = &figures.counts {
+        writeln!(
+            out,
+            "offers {}: {} accepted, {} declined, {} expired; {} handed over by bots, {} transferred, {} reopened",
+            c.offers, c.accepted, c.declined, c.expired, c.handoffs, c.transfers, c.reopened
+        )?;
     }
     for (what, count) in &figures.refused {
         writeln!(out, "refused or ignored: {what}: {count}")?;

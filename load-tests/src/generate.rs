@@ -5,6 +5,7 @@
 //! another handling time leaves the arrivals as they are (common random numbers). Handling times are rounded to the
 //! millisecond, instants too: what stands in the file is all that a checker needs.
 
+use crate::course::TURNS_MAX;
 use anyhow::{Context, Result, bail, ensure};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -43,6 +44,28 @@ pub struct GenerateArgs {
     pub seed: u64,
     /// Writes a workspace file that fits: one queue, longest idle, these agents.
     pub workspace: Option<PathBuf>,
+    /// How conversations go on.
+    pub course: CourseArgs,
+}
+
+/// As `handle` where a time is asked for. Each draws from the stream of courses, so that the rest stays as it is.
+#[derive(Default)]
+pub struct CourseArgs {
+    /// Until a bot hands over. Its arrivals come to the entry `bot`.
+    pub bot: Option<String>,
+    /// Until an agent accepts an offer.
+    pub accept: Option<String>,
+    /// Wrap-up.
+    pub acw: Option<String>,
+    /// Messages back and forth.
+    pub turns: usize,
+    /// `SHARE:QUEUE:TIME`: so many are transferred to this queue after so long: `0.1:second:exponential:60`.
+    pub transfer: Option<String>,
+    /// `SHARE:TIME`: so many customers write again so long after the end.
+    pub reopen: Option<String>,
+    /// Shares of the offers.
+    pub decline_share: f64,
+    pub miss_share: f64,
 }
 
 /// (name, arrivals a second, agents, mean handling in seconds): M/M/c, first come first served, endless patience.
@@ -74,6 +97,7 @@ pub fn run(args: GenerateArgs) -> Result<()> {
     args.workspace.as_deref().map_or(Ok(()), |path| plan.write_workspace(path))
 }
 
+#[derive(Clone, Copy)]
 enum Spread {
     Never,
     Fixed(f64),
@@ -127,8 +151,7 @@ impl Mix {
             let weight: f64 =
                 weight.parse().with_context(|| format!("{what}: the weight of {part:?} is not a number"))?;
             ensure!(weight.is_finite() && weight > 0.0, "{what}: the weight of {part:?} must be above 0");
-            let visible = name.bytes().all(|byte| (0x21..=0x7e).contains(&byte) && byte != b'"' && byte != b'\\');
-            ensure!(!name.is_empty() && visible, "{what}: {name:?} is not a name of visible ASCII without quotes");
+            ensure!(is_name(name), "{what}: {name:?} is not a name of visible ASCII without quotes");
             mix.total += weight;
             mix.names.push((name.to_owned(), mix.total));
         }
@@ -162,6 +185,7 @@ struct Plan {
     shape: Shape,
     start: u64,
     seed: u64,
+    course: Course,
 }
 
 impl Plan {
@@ -201,6 +225,7 @@ impl Plan {
             shape: shape(args.shape.as_deref().unwrap_or("steady"))?,
             start: u64::try_from(start.as_millisecond()).context("--start lies before 1970")?,
             seed: args.seed,
+            course: Course::of(&args.course)?,
         })
     }
 
@@ -211,6 +236,8 @@ impl Plan {
             rng
         };
         let (mut gaps, mut handles, mut patiences, mut kinds) = (stream(0), stream(1), stream(2), stream(3));
+        let mut courses = stream(4);
+        self.course.write_shares(out)?;
         let begins = connectors::codec::timestamp(self.start);
         for agent in 1..=self.agents {
             let name = agent_name(agent, self.agents);
@@ -223,6 +250,8 @@ impl Plan {
             let at = self.start + self.next_instant(&mut clock, &mut gaps);
             line.clear();
             self.arrival(number, at, &mut line, &mut handles, &mut patiences, &mut kinds);
+            self.course.write(&mut line, &mut courses);
+            line.push_str("}\n");
             out.write_all(line.as_bytes())?;
             if number.is_multiple_of(16_384) {
                 bar.set_position(number);
@@ -280,14 +309,18 @@ impl Plan {
         if let Some(skill) = self.skills.draw(kinds).filter(|skill| *skill != "-") {
             let _ = write!(line, r#","skills":{{"{skill}":1}}"#);
         }
-        line.push_str("}\n");
     }
 
     fn write_workspace(&self, path: &Path) -> Result<()> {
         let mut text =
             String::from("# Written by `strowger generate`: one queue for all, the longest idle agent answers.\n");
-        let _ = write!(text, "workspace = \"generated\"\nversion = 1\ntest = true\n\n");
-        text.push_str("[[queue]]\nname = \"all\"\nstrategy = \"longest_idle\"\n\n[[rule]]\nqueue = \"all\"\n");
+        text.push_str("workspace = \"generated\"\nversion = 1\ntest = true\n");
+        if self.course.makes_offers() {
+            text.push_str("# Who declined or missed too many in a row gets nothing for a while.\n");
+            let _ = writeln!(text, "not_responding_s = {NOT_RESPONDING_S}");
+        }
+        self.course.write_queues(&mut text);
+        text.push_str("\n[[rule]]\nqueue = \"all\"\n");
         for (tier, _) in &self.tiers.names {
             let _ = write!(text, "\n[tier.\"{tier}\"]\nhead_start_s = 0\n");
         }
@@ -299,6 +332,136 @@ impl Plan {
         }
         std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
     }
+}
+
+/// What `CourseArgs` ask for.
+struct Course {
+    bot: Spread,
+    accept: Spread,
+    acw: Spread,
+    turns: usize,
+    transfer: Option<(f64, String, Spread)>,
+    reopen: Option<(f64, Spread)>,
+    decline_share: f64,
+    miss_share: f64,
+}
+
+/// What a written workspace allows an agent to accept an offer, and for his wrap-up.
+const ACCEPT_S: u32 = 20;
+const WRAP_UP_MAX_S: u32 = 600;
+const NOT_RESPONDING_S: u32 = 60;
+/// The entry at which a bot answers.
+const BOT_ENTRY: &str = "bot";
+
+impl Course {
+    fn of(args: &CourseArgs) -> Result<Course> {
+        let spread = |what: &str, text: &Option<String>| Spread::parse(what, text.as_deref().unwrap_or("none"));
+        ensure!(args.turns <= TURNS_MAX, "--turns must be at most {TURNS_MAX}");
+        let (decline_share, miss_share) = (args.decline_share, args.miss_share);
+        let are_shares = decline_share >= 0.0 && miss_share >= 0.0 && decline_share + miss_share <= 1.0;
+        ensure!(are_shares, "--decline-share and --miss-share must be from 0 to 1, together too");
+        let transfer = match &args.transfer {
+            None => None,
+            Some(text) => {
+                let (share, rest) = share("--transfer", text)?;
+                let (queue, time) = rest.split_once(':').context("--transfer is SHARE:QUEUE:TIME")?;
+                ensure!(is_name(queue), "--transfer: {queue:?} is not a name of visible ASCII without quotes");
+                Some((share, queue.to_owned(), timed("--transfer", time)?))
+            }
+        };
+        let reopen = match &args.reopen {
+            None => None,
+            Some(text) => {
+                share("--reopen", text).and_then(|(share, time)| Ok(Some((share, timed("--reopen", time)?))))?
+            }
+        };
+        Ok(Course {
+            bot: spread("--bot", &args.bot)?,
+            accept: spread("--accept", &args.accept)?,
+            acw: spread("--acw", &args.acw)?,
+            turns: args.turns,
+            transfer,
+            reopen,
+            decline_share,
+            miss_share,
+        })
+    }
+
+    fn makes_offers(&self) -> bool {
+        !matches!(self.accept, Spread::Never) || self.decline_share + self.miss_share > 0.0
+    }
+
+    /// The workload's first line, where there is something to say in it.
+    fn write_shares(&self, out: &mut impl Write) -> std::io::Result<()> {
+        let (decline, miss) = (self.decline_share, self.miss_share);
+        if decline + miss > 0.0 {
+            writeln!(out, r#"{{"kind":"workload","version":1,"decline_share":{decline},"miss_share":{miss}}}"#)?;
+        }
+        Ok(())
+    }
+
+    /// The members of an arrival. All that is drawn is drawn for each, asked for or not by this one's share.
+    fn write(&self, line: &mut String, rng: &mut ChaCha12Rng) {
+        for (name, spread) in [("bot_s", self.bot), ("accept_s", self.accept), ("acw_s", self.acw)] {
+            if let Some(ms) = spread.draw_ms(rng) {
+                let _ = write!(line, r#","{name}":{}"#, decimal(ms));
+            }
+        }
+        if !matches!(self.bot, Spread::Never) {
+            let _ = write!(line, r#","entry":"{BOT_ENTRY}""#);
+        }
+        if self.turns > 0 {
+            let _ = write!(line, r#","turns":{}"#, self.turns);
+        }
+        if let Some((share, queue, spread)) = &self.transfer {
+            let (chance, after_ms) = (rng.random::<f64>(), spread.draw_ms(rng).unwrap_or(0));
+            if chance < *share {
+                let _ = write!(line, r#","transfer":{{"to":"{queue}","after_s":{}}}"#, decimal(after_ms));
+            }
+        }
+        if let Some((share, spread)) = &self.reopen {
+            let (chance, after_ms) = (rng.random::<f64>(), spread.draw_ms(rng).unwrap_or(0));
+            if chance < *share {
+                let _ = write!(line, r#","reopen_after_s":{}"#, decimal(after_ms));
+            }
+        }
+    }
+
+    /// The queues of a workspace in which all of this happens, and the bot's entry.
+    fn write_queues(&self, text: &mut String) {
+        let mut queues = vec!["all"];
+        queues.extend(self.transfer.iter().map(|(_, queue, _)| &**queue).filter(|queue| *queue != "all"));
+        for queue in queues {
+            let _ = write!(text, "\n[[queue]]\nname = \"{queue}\"\nstrategy = \"longest_idle\"\n");
+            if self.makes_offers() {
+                let _ = writeln!(text, "accept_s = {ACCEPT_S}");
+            }
+            if !matches!(self.acw, Spread::Never) {
+                let _ = writeln!(text, "wrap_up = {{ mode = \"optional\", units = 1, max_s = {WRAP_UP_MAX_S} }}");
+            }
+        }
+        if !matches!(self.bot, Spread::Never) {
+            let _ = write!(text, "\n[entry.{BOT_ENTRY}]\nqueue = \"all\"\nbot = true\n");
+        }
+    }
+}
+
+fn share<'t>(what: &str, text: &'t str) -> Result<(f64, &'t str)> {
+    let (share, rest) = text.split_once(':').with_context(|| format!("{what} begins with a share and a colon"))?;
+    let share: f64 = share.parse().with_context(|| format!("{what}: the share {share:?} is not a number"))?;
+    ensure!((0.0..=1.0).contains(&share), "{what}: the share must be from 0 to 1");
+    Ok((share, rest))
+}
+
+fn timed(what: &str, text: &str) -> Result<Spread> {
+    let spread = Spread::parse(what, text)?;
+    ensure!(!matches!(spread, Spread::Never), "{what} needs a time");
+    Ok(spread)
+}
+
+fn is_name(name: &str) -> bool {
+    let visible = name.bytes().all(|byte| (0x21..=0x7e).contains(&byte) && byte != b'"' && byte != b'\\');
+    !name.is_empty() && visible
 }
 
 struct Clock {
@@ -358,6 +521,45 @@ mod tests {
             workload.arrivals().map(|a| (a.at, a.tier.clone())).collect::<Vec<_>>()
         };
         assert_eq!(instants("deterministic:60"), instants("lognormal:240:1.5"));
+    }
+
+    #[test]
+    fn a_course_is_read_back_and_moves_nothing_else() {
+        let of = |course: CourseArgs| {
+            let args = GenerateArgs {
+                arrivals: 2_000,
+                seed: 3,
+                patience: Some("exponential:60".to_owned()),
+                course,
+                ..GenerateArgs::default()
+            };
+            generated(args)
+        };
+        let text = |text: &str| Some(text.to_owned());
+        let plain = of(CourseArgs::default());
+        let full = of(CourseArgs {
+            bot: text("exponential:20"),
+            accept: text("deterministic:3"),
+            acw: text("lognormal:30:1"),
+            turns: 2,
+            transfer: text("0.25:second:exponential:60"),
+            reopen: text("0.1:deterministic:3600"),
+            decline_share: 0.2,
+            miss_share: 0.1,
+        });
+        for (one, other) in plain.arrivals().zip(full.arrivals()) {
+            assert_eq!((one.at, one.patience_ms), (other.at, other.patience_ms));
+            let course = other.course();
+            assert_eq!(other.handle_ms + course.turns.iter().map(|turn| turn.agent_ms).sum::<u64>(), one.handle_ms);
+            assert_eq!((course.accept_ms, course.turns.len(), course.decline_share), (3_000, 2, 0.2));
+            assert!(course.bot_ms.is_some() && course.acw_ms.is_some() && one.course.is_none());
+        }
+        let transferred = full.arrivals().filter(|arrival| arrival.course().transfer.is_some()).count();
+        let reopened = full.arrivals().filter(|a| a.course().reopen_after_ms == Some(3_600_000)).count();
+        assert!((430..570).contains(&transferred) && (150..250).contains(&reopened), "{transferred} {reopened}");
+        let fault = |course| Plan::of(&GenerateArgs { arrivals: 1, course, ..GenerateArgs::default() }).is_err();
+        assert!(fault(CourseArgs { reopen: text("2:deterministic:1"), ..CourseArgs::default() }));
+        assert!(fault(CourseArgs { decline_share: 0.6, miss_share: 0.6, ..CourseArgs::default() }));
     }
 
     #[test]

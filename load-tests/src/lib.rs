@@ -7,21 +7,30 @@
 //! | where | what |
 //! |---|---|
 //! | `workload` | the file: lines, checks, `--from` and `--to` |
+//! | `course` | what an arrival does beyond being answered: bot, offers, wrap-up, turns, transfer, reopening |
+//! | `load` | `--load`: K times the arrivals |
 //! | `player` | at one instant: ends of work, then lines in file order, then leavers |
+//! | `seen` | what of a decision the player looks at |
 //! | `figures` | shares, waits, occupancy, the comparison with what was observed |
 //! | `simulate` | virtual time, the digest |
 //! | `replay` | open-loop sending, following decisions, latencies |
 //! | `generate` | M/M/c and the like |
+//! | `theory` | systems whose figures are known, judged |
 
+pub mod course;
 pub mod figures;
 pub mod generate;
+mod load;
 pub mod names;
 pub mod player;
 pub mod progress;
 pub mod replay;
+pub mod seen;
 pub mod simulate;
+pub mod theory;
 pub mod workload;
 
-pub use generate::GenerateArgs;
+pub use generate::{CourseArgs, GenerateArgs};
 pub use replay::ReplayArgs;
 pub use simulate::SimulateArgs;
+pub use theory::TheoryArgs;

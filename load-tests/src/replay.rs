@@ -50,6 +50,10 @@ pub struct ReplayArgs {
     /// Instead of a file; then the channels are the standard ones.
     pub workspace_name: Option<String>,
     pub speed: f64,
+    /// So many times the arrivals; 1 is the workload as it is.
+    pub load: f64,
+    /// Of what the player draws.
+    pub seed: u64,
     pub selection: Selection,
     pub json: bool,
     pub calls: Option<PathBuf>,
@@ -68,6 +72,8 @@ impl Default for ReplayArgs {
             workspace: None,
             workspace_name: None,
             speed: 1.0,
+            load: 1.0,
+            seed: 1,
             selection: Selection::default(),
             json: false,
             calls: None,
@@ -109,7 +115,7 @@ pub fn run(args: ReplayArgs) -> Result<()> {
     ensure!(args.speed.is_finite() && args.speed > 0.0, "--speed must be a number above 0");
     let (target, api) = target(&args)?;
     let (name, policy) = workspace(&args)?;
-    let workload = Workload::open(&args.workload, &args.selection)?;
+    let workload = Workload::open(&args.workload, &args.selection)?.loaded(args.load, args.seed)?;
     let mut clock = Clock::ask(&api, &name)?;
     let run = run_id();
     let events = Events::new(&run, &name);
@@ -124,7 +130,7 @@ pub fn run(args: ReplayArgs) -> Result<()> {
         clock.read()?;
     }
     let axis = clock.axis(&workload, args.speed);
-    let player = Player::new(&workload, axis, &format!("{run}/"), &|channel| is_live(&policy, channel));
+    let player = Player::new(&workload, axis, &format!("{run}/"), args.seed, &|channel| is_live(&policy, channel));
     if !args.json {
         let lines = workload.lines.len();
         eprintln!("run {run}: {lines} lines to the workspace {name} at {}, speed {}", args.to, args.speed);

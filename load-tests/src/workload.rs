@@ -1,9 +1,11 @@
 //! The workload: NDJSON, plain or gzip, sorted by `at`, of arrivals and changes of presence (`load-tests/README.md`).
 //!
 //! It says what the world does (who comes when, how long he needs, when he would give up, who is there), not what a
-//! router did with it; `observed` is what really happened, for comparison only. The whole file is read at once, checked
+//! router did with it; `observed` is what really happened, for comparison only. How a conversation goes on beyond being
+//! handled is `course`. The whole file is read at once, checked
 //! line by line, and cut to `--from` and `--to`.
 
+use crate::course::{self, Course, RawCourse, RawShares, RawTransfer, RawTurns};
 use anyhow::{Context, Result, bail, ensure};
 use connectors::codec::limits;
 use engine::input::Status;
@@ -22,6 +24,8 @@ pub const LINE_BYTES_MAX: u64 = 64 * 1024;
 pub const LINES_MAX: usize = 20_000_000;
 /// Ids leave room, within the engine's 256 bytes, for the run's prefix and what an event's id adds.
 pub const ID_BYTES_MAX: usize = 200;
+/// What a first line `{"kind": "workload", "version": 1}` says.
+const VERSION: u64 = 1;
 /// No duration of a workload is longer: 30 years.
 const SECONDS_MAX: f64 = 1e9;
 
@@ -65,10 +69,19 @@ pub struct Arrival {
     pub attributes: Vec<(Text, Text)>,
     /// Required of the agent, with the level.
     pub skills: Vec<(Text, u8)>,
+    /// Work until the end, or until the first reply where there are turns.
     pub handle_ms: u64,
     /// None: never leaves.
     pub patience_ms: Option<u64>,
     pub observed: Option<Observed>,
+    /// None: answered, handled and resolved.
+    pub course: Option<Box<Course>>,
+}
+
+impl Arrival {
+    pub fn course(&self) -> &Course {
+        self.course.as_deref().unwrap_or(&course::PLAIN)
+    }
 }
 
 /// What really happened to it.
@@ -100,8 +113,11 @@ pub struct Selection {
 
 #[derive(Deserialize)]
 struct RawLine {
-    at: Text,
+    /// Of every line but that of the workload itself.
+    at: Option<Text>,
     kind: Text,
+    /// Of the workload's own line.
+    version: Option<u64>,
     conversation: Option<Text>,
     customer: Option<Text>,
     tier: Option<Text>,
@@ -115,6 +131,31 @@ struct RawLine {
     observed: Option<RawObserved>,
     agent: Option<Text>,
     status: Option<Text>,
+    decline_share: Option<f64>,
+    miss_share: Option<f64>,
+    bot_s: Option<f64>,
+    accept_s: Option<f64>,
+    acw_s: Option<f64>,
+    turns: Option<RawTurns>,
+    transfer: Option<RawTransfer>,
+    reopen_after_s: Option<f64>,
+}
+
+impl RawLine {
+    fn shares(&self) -> RawShares {
+        RawShares { decline: self.decline_share, miss: self.miss_share }
+    }
+
+    fn course(&mut self) -> RawCourse {
+        RawCourse {
+            bot_s: self.bot_s,
+            accept_s: self.accept_s,
+            acw_s: self.acw_s,
+            turns: self.turns.take(),
+            transfer: self.transfer.take(),
+            reopen_after_s: self.reopen_after_s,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -179,6 +220,10 @@ struct Reading {
     from: Option<u64>,
     to: Option<u64>,
     begun: bool,
+    /// Some line was read.
+    started: bool,
+    /// Of the workload's own line.
+    shares: RawShares,
     conversations: HashSet<Text>,
     /// Of each agent the last status before `from`, with when it came among them.
     earlier: HashMap<Text, Presence>,
@@ -187,20 +232,28 @@ struct Reading {
 impl Reading {
     fn line(&mut self, bytes: &[u8], number: u64, selection: &Selection) -> Result<()> {
         let raw: RawLine = serde_json::from_slice(bytes).context("not a line of a workload")?;
-        let at = instant(&raw.at)?;
+        let first = !std::mem::replace(&mut self.started, true);
+        if &*raw.kind == "workload" {
+            ensure!(first, "the line of kind \"workload\" is the first or none");
+            ensure!(raw.version == Some(VERSION), "version {VERSION} of workloads is the only one that is known");
+            self.shares = raw.shares().over(RawShares::default())?;
+            return Ok(());
+        }
+        let text = raw.at.clone().context("\"at\" is missing")?;
+        let at = instant(&text)?;
         if !self.begun {
             self.begun = true;
-            let offset = offset(&raw.at);
+            let offset = offset(&text);
             self.from = selection.from.as_deref().map(|text| chosen(text, offset)).transpose().context("--from")?;
             self.to = selection.to.as_deref().map(|text| chosen(text, offset)).transpose().context("--to")?;
         }
-        ensure!(at >= self.last_at, "the lines are not sorted by \"at\": {} comes after a later one", raw.at);
+        ensure!(at >= self.last_at, "the lines are not sorted by \"at\": {} comes after a later one", text);
         self.last_at = at;
         let early = self.from.is_some_and(|from| at < from);
         let late = self.to.is_some_and(|to| at >= to);
         match &*raw.kind {
             "arrival" => {
-                let arrival = arrival(raw, at)?;
+                let arrival = arrival(raw, at, self.shares)?;
                 if !early && !late {
                     let fresh = self.conversations.insert(arrival.conversation.clone());
                     ensure!(fresh, "the conversation {} has come already on an earlier line", arrival.conversation);
@@ -215,7 +268,9 @@ impl Reading {
                     self.workload.lines.push(Line::Presence(presence));
                 }
             }
-            other => bail!("the kind {other:?} is not known; known are \"arrival\" and \"presence\""),
+            other => {
+                bail!("the kind {other:?} is not known; known are \"arrival\" and \"presence\", first \"workload\"")
+            }
         }
         Ok(())
     }
@@ -233,7 +288,9 @@ impl Reading {
     }
 }
 
-fn arrival(raw: RawLine, at: u64) -> Result<Arrival> {
+fn arrival(mut raw: RawLine, at: u64, shares: RawShares) -> Result<Arrival> {
+    let handle_ms = milliseconds("handle_s", raw.handle_s.context("\"handle_s\" is missing")?)?;
+    let (course, handle_ms) = course::of_arrival(raw.course(), raw.shares().over(shares)?, handle_ms)?;
     Ok(Arrival {
         at,
         conversation: id("conversation", raw.conversation)?,
@@ -244,9 +301,10 @@ fn arrival(raw: RawLine, at: u64) -> Result<Arrival> {
         entry: optional_id("entry", raw.entry)?,
         attributes: attributes(raw.attributes.unwrap_or_default())?,
         skills: skills(raw.skills.unwrap_or_default())?,
-        handle_ms: milliseconds("handle_s", raw.handle_s.context("\"handle_s\" is missing")?)?,
+        handle_ms,
         patience_ms: raw.patience_s.map(|s| milliseconds("patience_s", s)).transpose()?,
         observed: raw.observed.map(observed).transpose()?,
+        course,
     })
 }
 
@@ -308,7 +366,7 @@ fn presence(raw: RawLine, at: u64, line: u64) -> Result<Presence> {
     Ok(Presence { at, agent: id("agent", raw.agent)?, status, line })
 }
 
-fn id(field: &str, text: Option<Text>) -> Result<Text> {
+pub(crate) fn id(field: &str, text: Option<Text>) -> Result<Text> {
     let text = text.with_context(|| format!("{field:?} is missing"))?;
     ensure!(is_id(&text), "{field:?} must be 1 to {ID_BYTES_MAX} visible ASCII characters without blanks");
     Ok(text)
@@ -322,7 +380,7 @@ fn is_id(text: &str) -> bool {
     (1..=ID_BYTES_MAX).contains(&text.len()) && text.bytes().all(|byte| (0x21..=0x7e).contains(&byte))
 }
 
-fn milliseconds(field: &str, seconds: f64) -> Result<u64> {
+pub(crate) fn milliseconds(field: &str, seconds: f64) -> Result<u64> {
     ensure!((0.0..=SECONDS_MAX).contains(&seconds), "{field:?} must be a number of seconds from 0 to {SECONDS_MAX}");
     Ok((seconds * 1000.0).round() as u64)
 }

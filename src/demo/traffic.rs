@@ -1,7 +1,8 @@
 //! The demo's customers and agents: what they do next, as CloudEvents and when each is due.
 //!
-//! Poisson arrivals by channel under a slow wave, so that queues fill and empty while one watches. Agents answer what
-//! the engine assigns, work for a while and resolve; customers of live channels lose patience; some agents take breaks.
+//! Poisson arrivals by channel under a slow wave, so that queues fill and empty while one watches. A bot greets the chats
+//! and hands most of them on. Agents accept what is offered to them (or decline it, or do not hear it), work for a while,
+//! resolve and wrap up; customers of live channels lose patience; some agents take breaks.
 //! No clock and no IO: `Traffic` is told how many milliseconds have passed, and what was decided.
 
 use rand::Rng;
@@ -20,6 +21,15 @@ const MEAN_PATIENCE_MS: f64 = 25_000.0;
 const MEAN_SHIFT_MS: f64 = 120_000.0;
 const MEAN_BREAK_MS: f64 = 12_000.0;
 const MEAN_SUPERVISOR_MS: f64 = 15_000.0;
+/// From the ring to the click, and what is declined or not heard at all.
+const MEAN_ACCEPT_MS: f64 = 1_300.0;
+const DECLINED_SHARE: f64 = 0.06;
+const MISSED_SHARE: f64 = 0.06;
+/// Notes after the conversation; the longest are cut off by the workspace's `max_s`.
+const MEAN_WRAP_UP_MS: f64 = 3_500.0;
+const MEAN_BOT_MS: f64 = 4_500.0;
+/// What the bot settles alone.
+const CONTAINED_SHARE: f64 = 0.2;
 const VIP_SHARE: f64 = 0.12;
 /// Customers that write again after their matter was resolved: it reopens.
 const REOPEN_SHARE: f64 = 0.12;
@@ -37,7 +47,7 @@ struct Source {
 
 const SOURCES: [Source; 4] = [
     Source { channel: "voice", entry: Some("+49301000"), live: true, mean_gap_ms: 2_800.0, mean_handle_ms: 26_000.0 },
-    Source { channel: "chat", entry: None, live: true, mean_gap_ms: 1_900.0, mean_handle_ms: 24_000.0 },
+    Source { channel: "chat", entry: Some("shop"), live: true, mean_gap_ms: 1_900.0, mean_handle_ms: 24_000.0 },
     Source { channel: "whatsapp", entry: None, live: false, mean_gap_ms: 2_200.0, mean_handle_ms: 26_000.0 },
     Source {
         channel: "email",
@@ -58,6 +68,9 @@ enum Action {
     WriteAgain { conversation: String },
     Reply { conversation: String, agent: String },
     Finish { conversation: String, agent: String },
+    HandOff { conversation: String },
+    AnswerOffer { conversation: String, agent: String, offer: String },
+    CompleteWrapUp { conversation: String, agent: String },
     SignIn { agent: String },
     TakeBreak { agent: String },
     Supervise,
@@ -71,6 +84,10 @@ struct Matter {
     topic: &'static str,
     owner: Option<String>,
     epoch: u64,
+    /// The bot has it.
+    in_bot: bool,
+    /// The open offer's id.
+    offer: Option<String>,
 }
 
 pub struct Traffic {
@@ -126,18 +143,64 @@ impl Traffic {
         let text = |name: &str| data[name].as_str().unwrap_or("").to_string();
         let conversation = decision["subject"].as_str().unwrap_or("").to_string();
         match decision["type"].as_str().unwrap_or("") {
+            "strowger.conversation.opened" if data["state"] == "in_bot" => self.greeted(conversation, now_ms),
+            "strowger.conversation.queued" => self.queued(&conversation),
+            "strowger.conversation.offered" => {
+                let agent = data["agent"]["id"].as_str().unwrap_or("").to_string();
+                self.offered(conversation, agent, text("offer"), now_ms);
+            }
+            "strowger.offer.withdrawn" => self.withdrawn(&conversation),
             "strowger.conversation.assigned" => self.assigned(conversation, text("owner"), data, now_ms),
-            "strowger.conversation.resolved" => self.resolved(conversation, now_ms),
-            "strowger.conversation.abandoned" | "strowger.conversation.closed" => {
+            "strowger.conversation.resolved" => {
+                self.wrap_up(&conversation, text("previous_owner"), now_ms);
+                self.resolved(conversation, now_ms);
+            }
+            "strowger.conversation.abandoned" | "strowger.conversation.closed" | "strowger.conversation.deflected" => {
                 self.matters.remove(&conversation);
             }
             _ => {}
         }
     }
 
+    fn greeted(&mut self, conversation: String, now_ms: u64) {
+        let Some(matter) = self.matters.get_mut(&conversation) else { return };
+        matter.in_bot = true;
+        self.after(now_ms + 1_000, MEAN_BOT_MS, Action::HandOff { conversation });
+    }
+
+    fn queued(&mut self, conversation: &str) {
+        if let Some(matter) = self.matters.get_mut(conversation) {
+            matter.in_bot = false;
+        }
+    }
+
+    fn offered(&mut self, conversation: String, agent: String, offer: String, now_ms: u64) {
+        let Some(matter) = self.matters.get_mut(&conversation) else { return };
+        matter.offer = Some(offer.clone());
+        if !self.rng.random_bool(MISSED_SHARE) {
+            self.after(now_ms + 400, MEAN_ACCEPT_MS, Action::AnswerOffer { conversation, agent, offer });
+        }
+    }
+
+    fn withdrawn(&mut self, conversation: &str) {
+        if let Some(matter) = self.matters.get_mut(conversation) {
+            matter.offer = None;
+        }
+    }
+
+    /// After a live contact; what the workspace has no wrap-up for is refused, as a real desktop's click would be.
+    fn wrap_up(&mut self, conversation: &str, agent: String, now_ms: u64) {
+        let live = self.matters.get(conversation).is_some_and(|matter| SOURCES[matter.source].live);
+        if live && !agent.is_empty() {
+            let conversation = conversation.to_string();
+            self.after(now_ms + 500, MEAN_WRAP_UP_MS, Action::CompleteWrapUp { conversation, agent });
+        }
+    }
+
     fn assigned(&mut self, conversation: String, agent: String, data: &Value, now_ms: u64) {
         let Some(matter) = self.matters.get_mut(&conversation) else { return };
         matter.owner = Some(agent.clone());
+        (matter.offer, matter.in_bot) = (None, false);
         matter.epoch = data["epoch"].as_u64().unwrap_or(0);
         let mean_handle_ms = SOURCES[matter.source].mean_handle_ms;
         let handle_ms = 2_000.0 + self.exponential(mean_handle_ms - 2_000.0).min(4.0 * mean_handle_ms);
@@ -180,6 +243,21 @@ impl Traffic {
                     events.push(self.finish(&conversation, &agent));
                 }
             }
+            Action::HandOff { conversation } => {
+                if self.matters.get(&conversation).is_some_and(|matter| matter.in_bot) {
+                    events.push(self.hand_off(&conversation));
+                }
+            }
+            Action::AnswerOffer { conversation, agent, offer } => {
+                let open = self.matters.get(&conversation).is_some_and(|m| m.offer.as_deref() == Some(&*offer));
+                if open {
+                    events.push(self.answer_offer(&agent, &offer));
+                }
+            }
+            Action::CompleteWrapUp { conversation, agent } => {
+                let data = json!({"conversation": conversation, "actor": {"kind": "agent", "id": agent}});
+                events.push(self.event("wrapup.complete", "demo/desktops", data));
+            }
             Action::SignIn { agent } => {
                 events.push(self.presence(&agent, "online"));
                 self.after(at, MEAN_SHIFT_MS, Action::TakeBreak { agent });
@@ -201,7 +279,7 @@ impl Traffic {
         let topic = TOPICS[self.rng.random_range(0..TOPICS.len())];
         let customer = format!("cu-{}", self.rng.random_range(0..CUSTOMERS));
         let conversation = format!("{}-{}", SOURCES[source].channel, self.serial);
-        let matter = Matter { source, customer, tier, topic, owner: None, epoch: 0 };
+        let matter = Matter { source, customer, tier, topic, owner: None, epoch: 0, in_bot: false, offer: None };
         let event = self.contact(&conversation, &matter);
         self.matters.insert(conversation.clone(), matter);
         if SOURCES[source].live {
@@ -263,6 +341,27 @@ impl Traffic {
         let actor = json!({"kind": "agent", "id": agent});
         let data = json!({"conversation": conversation, "expected_epoch": epoch, "actor": actor});
         self.event("conversation.resolve", "demo/desktops", data)
+    }
+
+    /// The bot hands on with what it has learnt, or has settled the matter itself.
+    fn hand_off(&mut self, conversation: &str) -> Value {
+        let bot = json!({"kind": "bot", "id": "otto"});
+        if self.rng.random_bool(CONTAINED_SHARE) {
+            let data = json!({"conversation": conversation, "by": "bot", "actor": bot});
+            return self.event("contact.ended", "demo/bot", data);
+        }
+        let topic = self.matters.get(conversation).map_or("", |matter| matter.topic);
+        let data = json!({"conversation": conversation, "note": format!("asks about {topic}"), "actor": bot});
+        self.event("conversation.handoff", "demo/bot", data)
+    }
+
+    fn answer_offer(&mut self, agent: &str, offer: &str) -> Value {
+        let actor = json!({"kind": "agent", "id": agent});
+        if self.rng.random_bool(DECLINED_SHARE) {
+            let data = json!({"offer": offer, "reason": "in the middle of something", "actor": actor});
+            return self.event("offer.decline", "demo/desktops", data);
+        }
+        self.event("offer.accept", "demo/desktops", json!({"offer": offer, "actor": actor}))
     }
 
     fn presence(&mut self, agent: &str, status: &str) -> Value {
@@ -335,11 +434,16 @@ mod tests {
         assert!(of("agent.presence") >= 2);
     }
 
-    #[test]
-    fn who_is_assigned_works_and_resolves() {
+    fn started(kind: &str) -> (Traffic, String) {
         let mut traffic = Traffic::new(vec!["ada".into()], 1);
         traffic.advance(1_000);
-        let conversation = traffic.matters.keys().find(|id| id.starts_with("email")).unwrap().clone();
+        let conversation = traffic.matters.keys().find(|id| id.starts_with(kind)).unwrap().clone();
+        (traffic, conversation)
+    }
+
+    #[test]
+    fn who_is_assigned_works_and_resolves() {
+        let (mut traffic, conversation) = started("email");
         let decision = json!({
             "type": "strowger.conversation.assigned", "subject": conversation, "data": {"owner": "ada", "epoch": 1}
         });
@@ -352,5 +456,45 @@ mod tests {
         };
         assert!(of("message.sent").is_some());
         assert_eq!(of("conversation.resolve").unwrap()["data"]["expected_epoch"], 1);
+    }
+    #[test]
+    fn offers_are_answered_while_they_are_open() {
+        let (mut accepted, mut declined) = (0, 0);
+        for offer in 0..200 {
+            let (mut traffic, conversation) = started("voice");
+            traffic.rng = ChaCha8Rng::seed_from_u64(offer);
+            let data = json!({"offer": offer.to_string(), "agent": {"id": "ada"}});
+            let decision =
+                json!({"type": "strowger.conversation.offered", "subject": conversation, "data": data.clone()});
+            traffic.take(&decision, 1_000);
+            if offer % 2 == 1 {
+                let withdrawn = json!({"type": "strowger.offer.withdrawn", "subject": conversation, "data": data});
+                traffic.take(&withdrawn, 1_000);
+            }
+            let events = traffic.advance(20_000);
+            let answers: Vec<&Value> = events.iter().filter(|event| !event["data"]["offer"].is_null()).collect();
+            assert!(offer % 2 == 0 || answers.is_empty(), "a withdrawn offer is answered: {answers:?}");
+            accepted += answers.iter().filter(|event| event["type"] == "offer.accept").count();
+            declined += answers.iter().filter(|event| event["type"] == "offer.decline").count();
+        }
+        assert!(accepted > 70 && declined > 0, "{accepted} accepted, {declined} declined");
+    }
+
+    #[test]
+    fn the_bot_hands_on_and_a_call_is_wrapped_up() {
+        let (mut traffic, conversation) = started("chat");
+        let decision =
+            json!({"type": "strowger.conversation.opened", "subject": conversation, "data": {"state": "in_bot"}});
+        traffic.take(&decision, 1_000);
+        let of = |event: &Value| event["data"]["conversation"] == conversation.as_str();
+        let events = traffic.advance(60_000);
+        let by_bot: Vec<&Value> =
+            events.iter().filter(|event| of(event) && event["data"]["actor"]["id"] == "otto").collect();
+        assert!(!by_bot.is_empty(), "the bot does nothing");
+        let resolved = json!({
+            "type": "strowger.conversation.resolved", "subject": conversation, "data": {"previous_owner": "ada"}
+        });
+        traffic.take(&resolved, 60_000);
+        assert!(traffic.advance(100_000).iter().any(|event| of(event) && event["type"] == "wrapup.complete"));
     }
 }

@@ -22,7 +22,9 @@ pub struct EventOutcome {
     /// Why it was ignored or rejected.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<&'static str>,
-    pub position: AnswerPosition,
+    /// None for the renewal of a lease that changed nothing: it stands nowhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub position: Option<AnswerPosition>,
     /// True where the event was seen before: this is the first outcome.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub duplicate: bool,
@@ -59,12 +61,34 @@ impl From<Answered> for EventAnswer {
                 EventAnswer::Outcome(EventOutcome {
                     outcome: outcome.word(),
                     code: told.then(|| code.word()),
-                    position: AnswerPosition { shard, seq: position.seq, idx: position.idx },
+                    position: Some(AnswerPosition { shard, seq: position.seq, idx: position.idx }),
                     duplicate,
                 })
+            }
+            Answered::Renewed => {
+                let outcome = Outcome::Recorded.word();
+                EventAnswer::Outcome(EventOutcome { outcome, code: None, position: None, duplicate: false })
             }
             Answered::UnknownWorkspace => Problem::unknown_workspace().into(),
             Answered::NotOwner => Problem::not_owner().into(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use engine::decision::Position;
+    use serde_json::json;
+
+    #[test]
+    fn a_renewal_that_changed_nothing_has_no_position() {
+        let json = |answered: Answered| serde_json::to_value(EventAnswer::from(answered)).unwrap();
+        assert_eq!(json(Answered::Renewed), json!({"outcome": "recorded"}));
+        assert_eq!(EventAnswer::from(Answered::Renewed).status(), 200);
+        let position = Position { seq: 7, idx: 1 };
+        let (outcome, code) = (Outcome::Recorded, Reason::Recorded);
+        let recorded = Answered::Outcome { shard: 3, outcome, code, position, duplicate: false };
+        assert_eq!(json(recorded), json!({"outcome": "recorded", "position": {"shard": 3, "seq": 7, "idx": 1}}));
     }
 }

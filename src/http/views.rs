@@ -10,8 +10,9 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use connectors::codec::timestamp;
+use engine::decision::Turn;
 use engine::id::Kind;
-use engine::policy::Policy;
+use engine::policy;
 use engine::view;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -21,13 +22,21 @@ use utoipa::ToSchema;
 pub struct Conversation {
     workspace: String,
     conversation: String,
-    /// queued, assigned, resolved, closed or abandoned.
+    /// in_bot, queued, offered, assigned, snoozed, parked or resolved; of an ended one also closed, abandoned, deflected or
+    /// merged.
     state: &'static str,
+    /// Who is to write next: ours, theirs; null where nobody is.
+    turn: Option<&'static str>,
     /// It is over and will be forgotten; an event with its id opens it anew.
     ended: bool,
     epoch: u64,
     owner: Option<String>,
     previous_owner: Option<String>,
+    /// The open offer's id, and to whom it is made.
+    offer: Option<String>,
+    offered_to: Option<String>,
+    /// Why it waits; null where it does not.
+    cause: Option<&'static str>,
     customer: Option<String>,
     queue: String,
     channel: String,
@@ -38,6 +47,13 @@ pub struct Conversation {
     /// From arrival until now while it waits, else until the last decision about it.
     waited_ms: u64,
     head_start_ms: u64,
+    /// 0-9.
+    priority: u8,
+    /// The relaxation step it has reached; 0 asks what the queue asks.
+    step: u8,
+    transfers: u32,
+    /// Units of capacity that its owner's hold takes.
+    units: u32,
     /// What chose the queue: `rule[n]`, `entry` or `default`.
     rule: String,
     policy_version: u64,
@@ -46,6 +62,17 @@ pub struct Conversation {
     decided_at: String,
     reason: &'static str,
     position: AnswerPosition,
+    /// The conversation that it is part of now, where it was merged away.
+    merged_into: Option<String>,
+    /// The last 32, oldest first; none of an ended one.
+    notes: Vec<Note>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Note {
+    at: String,
+    by: String,
+    text: String,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -58,24 +85,60 @@ pub struct Agents {
 pub struct Agent {
     agent: String,
     team: Option<String>,
-    /// offline, away, available, partly or full.
+    /// offline, away, pending_away, not_responding, draining, available, partly or full; or removed.
     state: &'static str,
+    /// What presence alone says: available stands for online.
+    presence: &'static str,
     units_used: u32,
     units: u32,
     weight: u16,
+    seniority: u8,
     skills: BTreeMap<String, u8>,
+    /// Channels he serves; empty: all.
+    channels: Vec<String>,
+    /// Conversations that he may hold at once, where a channel has a limit of its own for him.
+    limits: BTreeMap<String, u32>,
+    /// His own; empty: his team's, and without any every queue.
+    memberships: Vec<Membership>,
     /// Conversations he owns, oldest first.
     conversations: Vec<String>,
+    /// What takes his units.
+    holds: Vec<Hold>,
     idle_since: Option<String>,
     since_start: Tally,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Membership {
+    queue: String,
+    priority: u8,
+    rank: u8,
+    delay_s: f64,
+    /// Null: no limit of its own.
+    max_units: Option<u32>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Hold {
+    /// work, offer, wrap_up or external.
+    kind: &'static str,
+    /// The conversation, or the external engagement.
+    reference: String,
+    channel: String,
+    units: u32,
+    /// When it ends by itself.
+    until: Option<String>,
 }
 
 /// Since this process started.
 #[derive(Serialize, ToSchema)]
 pub struct Tally {
+    /// Conversations that became his.
     assigned: u64,
+    /// Conversations that he had and has no more.
+    handled: u64,
     resolved: u64,
-    /// Of conversations that are over.
+    /// Units held by work and wrap-up, times seconds.
     unit_seconds: f64,
 }
 
@@ -93,6 +156,9 @@ pub struct Queue {
     skills: BTreeMap<String, u8>,
     service_level_s: f64,
     service_level_goal: f64,
+    /// By command: none, open, closed or emergency.
+    control: &'static str,
+    /// In line, offered ones included.
     waiting: u64,
     /// Of the longest waiting, from its arrival.
     oldest_wait_ms: u64,
@@ -100,6 +166,10 @@ pub struct Queue {
     /// How many wait for which reason.
     waiting_by_cause: BTreeMap<String, u64>,
     assigned_by_channel: BTreeMap<String, u64>,
+    /// Open conversations: in_bot, queued, offered, our_turn, their_turn, snoozed, parked.
+    conversations_by_state: BTreeMap<String, u64>,
+    /// Agents who are members, by presence: available stands for online.
+    members_by_presence: BTreeMap<String, u64>,
     /// Largest distance between picks made and due over its weighted rotations, in picks.
     rotation_error: f64,
 }
@@ -116,7 +186,7 @@ fn text(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_string())
 }
 
-fn levels(skills: &[engine::policy::SkillLevel]) -> BTreeMap<String, u8> {
+fn levels(skills: &[policy::SkillLevel]) -> BTreeMap<String, u8> {
     skills.iter().map(|skill| (skill.name.to_string(), skill.level)).collect()
 }
 
@@ -140,36 +210,56 @@ pub async fn conversation(
     State(state): State<HttpState>,
     Path((workspace, conversation)): Path<(String, String)>,
 ) -> Result<Json<Conversation>, Problem> {
-    let shard = owned(&state, &workspace)?;
+    let shard = owned(&state, &workspace)?.clone();
+    let now = (state.clock)(shard.shard).now;
     let key = state.decoder.key().hash(Kind::Conversation, &workspace, &[&conversation]);
-    if let Some(view) = state.views.conversation(key) {
-        return Ok(Json(conversation_of(&workspace, view, (state.clock)(shard.shard).now)));
+    if let Some(ended) = state.views.conversation(key).filter(|view| view.ended) {
+        return Ok(Json(conversation_of(&workspace, ended, None, now)));
     }
-    let shard = shard.clone();
-    let known = off_async_threads(move || shard.read().replica().workspace(&workspace).is_some()).await?;
-    Err(if known {
-        let sentence = "no such conversation is open, and none ended within the last ten minutes";
-        Problem::new(404, "conversation", "unknown_conversation", sentence)
-    } else {
-        unknown_workspace()
+    let views = state.views.clone();
+    off_async_threads(move || {
+        // Views change under the same lock: the last decision and the picture are of one moment.
+        let workload = shard.read();
+        let found = workload.replica().workspace(&workspace).ok_or_else(unknown_workspace)?;
+        let view = views.conversation(key).ok_or_else(unknown_conversation)?;
+        let picture = found.conversation(&conversation).filter(|_| !view.ended);
+        Ok(Json(conversation_of(&workspace, view, picture, now)))
     })
+    .await?
+}
+
+fn unknown_conversation() -> Problem {
+    let sentence = "no such conversation is open, and none ended within the last ten minutes";
+    Problem::new(404, "conversation", "unknown_conversation", sentence)
 }
 
 fn unknown_workspace() -> Problem {
     Problem::new(404, "workspace", "unknown_workspace", "no such workspace is configured")
 }
 
-fn conversation_of(workspace: &str, view: ConversationView, now: u64) -> Conversation {
+/// What the last decision said, and what no decision says: offer, cause and notes.
+fn conversation_of(
+    workspace: &str,
+    view: ConversationView,
+    picture: Option<view::Conversation>,
+    now: u64,
+) -> Conversation {
     let told = view.told;
-    let waited_ms = if view.state == "queued" { now.saturating_sub(told.arrival) } else { told.waited_ms };
+    let is_waiting = matches!(view.state, "queued" | "offered");
+    let waited_ms = if is_waiting { now.saturating_sub(told.arrival) } else { told.waited_ms };
+    let notes = picture.iter().flat_map(|picture| &picture.notes).map(Note::of).collect();
     Conversation {
         workspace: workspace.into(),
         conversation: told.id.into(),
         state: view.state,
+        turn: (told.turn != Turn::None && !view.ended).then(|| told.turn.word()),
         ended: view.ended,
         epoch: told.epoch,
         owner: text(&told.owner),
         previous_owner: text(&told.previous_owner),
+        offer: picture.as_ref().filter(|picture| picture.offer > 0).map(|picture| picture.offer.to_string()),
+        offered_to: picture.as_ref().and_then(|picture| text(picture.offered_to.as_deref()?)),
+        cause: picture.as_ref().map(|picture| picture.cause).filter(|cause| !cause.is_empty()),
         customer: text(&told.customer),
         queue: told.queue.into(),
         channel: told.channel.into(),
@@ -179,12 +269,24 @@ fn conversation_of(workspace: &str, view: ConversationView, now: u64) -> Convers
         queued_at: timestamp(told.queued_at),
         waited_ms,
         head_start_ms: told.head_start_ms,
+        priority: told.priority,
+        step: told.step,
+        transfers: told.transfers,
+        units: told.units,
         rule: told.rule.into(),
         policy_version: view.policy_version,
         decision: format!("strowger.{}", view.decision_type.word()),
         decided_at: timestamp(view.decided_at),
         reason: view.reason.word(),
         position: AnswerPosition { shard: view.shard, seq: view.position.seq, idx: view.position.idx },
+        merged_into: view.survivor.map(String::from),
+        notes,
+    }
+}
+
+impl Note {
+    fn of(note: &view::Note) -> Note {
+        Note { at: timestamp(note.at), by: note.by.to_string(), text: note.text.to_string() }
     }
 }
 
@@ -222,18 +324,49 @@ fn agent_of(agent: view::Agent, tally: AgentTally) -> Agent {
         agent: agent.id.into(),
         team: text(&agent.config.team),
         state: agent.state.word(),
+        presence: agent.presence.word(),
         units_used: agent.units_used,
         units: agent.units,
         weight: agent.config.weight,
+        seniority: agent.config.seniority,
         skills: levels(&agent.config.skills),
+        channels: agent.config.channels.iter().map(|channel| channel.to_string()).collect(),
+        limits: agent.config.limits.iter().map(|limit| (limit.channel.to_string(), limit.max)).collect(),
+        memberships: agent.config.memberships.iter().map(Membership::of).collect(),
+        holds: agent.holds.iter().map(Hold::of).collect(),
         conversations: agent.conversations.into_iter().map(String::from).collect(),
         // 0: he was never online.
         idle_since: (agent.idle_since > 0).then(|| timestamp(agent.idle_since)),
         since_start: Tally {
             assigned: tally.assigned,
+            handled: tally.handled,
             resolved: tally.resolved,
             unit_seconds: tally.unit_ms as f64 / 1e3,
         },
+    }
+}
+
+impl Membership {
+    fn of(membership: &policy::Membership) -> Membership {
+        Membership {
+            queue: membership.queue.to_string(),
+            priority: membership.priority,
+            rank: membership.rank,
+            delay_s: membership.delay_ms as f64 / 1e3,
+            max_units: Some(membership.max_units).filter(|units| *units > 0),
+        }
+    }
+}
+
+impl Hold {
+    fn of(hold: &view::Hold) -> Hold {
+        Hold {
+            kind: hold.kind.word(),
+            reference: hold.reference.to_string(),
+            channel: hold.channel.to_string(),
+            units: hold.units,
+            until: (hold.until > 0).then(|| timestamp(hold.until)),
+        }
     }
 }
 
@@ -259,12 +392,13 @@ pub async fn queues(State(state): State<HttpState>, Path(workspace): Path<String
 
 fn queues_of(workload: &Workload, workspace: &str, now: u64) -> Option<Queues> {
     let found = workload.replica().workspace(workspace)?;
-    let queues = found.queues().into_iter().map(|queue| queue_of(queue, found.policy, now)).collect();
+    let queues = found.queues().into_iter().map(|queue| queue_of(queue, &found, now)).collect();
     Some(Queues { workspace: workspace.into(), policy_version: found.policy.version, queues })
 }
 
-fn queue_of(queue: view::Queue, policy: &Policy, now: u64) -> Queue {
-    let configured = policy.queues.iter().find(|other| other.name == queue.name);
+fn queue_of(queue: view::Queue, workspace: &view::Workspace<'_>, now: u64) -> Queue {
+    let members = workspace.members(&queue.name);
+    let configured = workspace.policy.queues.iter().find(|other| other.name == queue.name);
     let oldest = queue.lines.iter().map(|line| line.oldest_arrival).min();
     let lines = queue.lines.iter().map(|line| Line {
         channel: line.channel.to_string(),
@@ -277,12 +411,21 @@ fn queue_of(queue: view::Queue, policy: &Policy, now: u64) -> Queue {
         skills: configured.map(|queue| levels(&queue.skills)).unwrap_or_default(),
         service_level_s: configured.map_or(0.0, |queue| queue.service_level_ms as f64 / 1e3),
         service_level_goal: configured.map_or(0.0, |queue| f64::from(queue.service_level_goal_permille) / 1e3),
+        control: queue.control.word(),
         waiting: queue.lines.iter().map(|line| line.waiting).sum(),
         oldest_wait_ms: oldest.map_or(0, |arrival| now.saturating_sub(arrival)),
         lines: lines.collect(),
         waiting_by_cause: queue.causes.iter().map(|(cause, count)| (cause.to_string(), *count)).collect(),
         assigned_by_channel: queue.assigned.iter().map(|(channel, count)| (channel.to_string(), *count)).collect(),
+        conversations_by_state: sums(queue.states.iter().map(|(_, state, count)| (*state, *count))),
+        members_by_presence: sums(members.iter().map(|(state, count)| (state.word(), *count))),
         rotation_error: queue.rotation_error_milli as f64 / 1e3,
         queue: queue.name.into(),
     }
+}
+
+fn sums(counts: impl Iterator<Item = (&'static str, u64)>) -> BTreeMap<String, u64> {
+    let mut sums = BTreeMap::new();
+    counts.for_each(|(word, count)| *sums.entry(word.to_string()).or_default() += count);
+    sums
 }

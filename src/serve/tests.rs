@@ -237,3 +237,140 @@ fn many_events_at_once_are_each_answered_once_and_in_order() {
     serving.stop().unwrap();
     assert!(Path::new(&folder.0.join("journal.db")).exists());
 }
+
+/// Offers and leases of one second, and a grace of one.
+fn file_of_seconds(test: bool, accept_s: u32) -> String {
+    format!(
+        "workspace = \"acme\"\nversion = 1\ntest = {test}\nlease_grace_s = 1\n[[queue]]\nname = \"all\"\n\
+         accept_s = {accept_s}\n[[rule]]\nqueue = \"all\"\n[[agent]]\nid = \"ada\"\nunits = 2\n[[agent]]\nid = \"bob\"\n"
+    )
+}
+
+/// Waits for commits until what they told is enough.
+fn await_decisions(serving: &Serving, enough: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+    let shard = usize::from(serving.state().ingest.shard_of("acme"));
+    let mut committed = serving.state().shards[shard].committed.clone();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let told = async {
+        loop {
+            let told = decisions(serving);
+            if enough(&told) {
+                return told;
+            }
+            committed.changed().await.unwrap();
+        }
+    };
+    let within = Duration::from_secs(30);
+    let told = runtime.block_on(async { tokio::time::timeout(within, told).await });
+    told.unwrap_or_else(|_| panic!("it was not told: {:#?}", decisions(serving)))
+}
+
+/// Times of the decisions of that type and reason, ms UTC.
+fn times(decisions: &[Value], decision_type: &str, reason: &str) -> Vec<u64> {
+    let is_one =
+        |told: &&Value| told["type"] == format!("strowger.{decision_type}") && told["data"]["reason"] == reason;
+    let time = |told: &Value| connectors::codec::parse_timestamp(told["time"].as_str().unwrap()).unwrap();
+    decisions.iter().filter(is_one).map(time).collect()
+}
+
+fn wall_ms() -> u64 {
+    WallClock::default().now_ms()
+}
+
+/// Sleeps until the wall clock shows it: nothing else happens then.
+fn pass(ms: u64) {
+    std::thread::sleep(Duration::from_millis(ms.saturating_sub(wall_ms()) + 1));
+}
+
+fn until_of_offer(decisions: &[Value]) -> u64 {
+    let offered = decisions.iter().find(|told| told["type"] == "strowger.conversation.offered").expect("an offer");
+    connectors::codec::parse_timestamp(offered["data"]["until"].as_str().expect("its end")).unwrap()
+}
+
+const CONTACT: &str = "contact.started";
+
+fn chat(conversation: &str) -> Value {
+    json!({"channel": "chat", "conversation": conversation})
+}
+
+#[test]
+fn an_offer_that_nobody_answers_ends_though_nothing_else_happens() {
+    let folder = Folder::new();
+    folder.write(&file_of_seconds(false, 1));
+    let serving = folder.start(None);
+    send(&serving, "p", "agent.presence", json!({"agent": "ada", "status": "online"}));
+    send(&serving, "c", CONTACT, chat("c"));
+    let until = until_of_offer(&decisions(&serving));
+    let told = await_decisions(&serving, |told| count(told, "offer.withdrawn") > 0);
+    let expired = times(&told, "offer.withdrawn", "expired");
+    assert!(expired.len() == 1 && expired[0] >= until, "{expired:?}, it ends at {until}");
+    serving.stop().unwrap();
+}
+
+#[test]
+fn what_was_due_while_the_server_was_away_is_done_once_right_after_and_a_lease_has_its_grace() {
+    let folder = Folder::new();
+    folder.write(&file_of_seconds(false, 1));
+    let serving = folder.start(None);
+    send(&serving, "p", "agent.presence", json!({"agent": "ada", "status": "online"}));
+    send(&serving, "l", "agent.presence", json!({"agent": "bob", "status": "pending_away", "expires_in_s": 2}));
+    send(&serving, "c", CONTACT, chat("c"));
+    let until = until_of_offer(&decisions(&serving));
+    serving.stop().unwrap();
+    // Both are over, the lease a second later.
+    pass(until + 1_500);
+    let back = wall_ms();
+    let serving = folder.start(None);
+    let told = await_decisions(&serving, |told| !times(told, "agent.changed", "lease_expired").is_empty());
+    let withdrawn = times(&told, "offer.withdrawn", "expired");
+    let lease = times(&told, "agent.changed", "lease_expired");
+    assert_eq!((withdrawn.len(), lease.len()), (1, 1));
+    assert!(withdrawn[0] >= back && withdrawn[0] < lease[0], "{withdrawn:?}, {lease:?}");
+    assert!(lease[0] >= back + 1_000, "{} ms after the start", lease[0] - back);
+    serving.stop().unwrap();
+    // Once: not again at the next start.
+    let serving = folder.start(None);
+    let told = decisions(&serving);
+    assert_eq!(times(&told, "offer.withdrawn", "expired"), withdrawn);
+    assert_eq!(times(&told, "agent.changed", "lease_expired"), lease);
+    serving.stop().unwrap();
+}
+
+#[test]
+fn a_renewal_without_effect_is_answered_without_a_position_and_leaves_nothing() {
+    let folder = Folder::new();
+    folder.write(&file_of_seconds(false, 1));
+    let serving = folder.start(None);
+    let lease = |sequence: u64| {
+        json!({
+            "agent": "ada", "status": "online", "by": "device", "session": "s", "sequence": sequence, "expires_in_s": 3_600,
+        })
+    };
+    assert_eq!(outcome(send(&serving, "1", "agent.presence", lease(1))).0, Outcome::Decided);
+    let (told, state) = (decisions(&serving), digest(&serving));
+    assert_eq!(send(&serving, "2", "agent.presence", lease(2)), Answered::Renewed);
+    // Sent again, it is again one that changes nothing: nobody has remembered it.
+    assert_eq!(send(&serving, "2", "agent.presence", lease(2)), Answered::Renewed);
+    assert_eq!((decisions(&serving), digest(&serving)), (told, state));
+    // The next number but one is recorded: so at least every second renewal is.
+    assert_eq!(outcome(send(&serving, "3", "agent.presence", lease(3))).0, Outcome::Recorded);
+    serving.stop().unwrap();
+}
+
+#[test]
+fn timers_go_by_the_scaled_clock() {
+    let folder = Folder::new();
+    folder.write(&file_of_seconds(true, 600));
+    let scaled: Scaled = "scaled=1000,start=1999-02-02T00:00:00Z".parse().unwrap();
+    let serving = folder.start(Some(scaled));
+    send(&serving, "p", "agent.presence", json!({"agent": "ada", "status": "online"}));
+    let began = Instant::now();
+    send(&serving, "c", CONTACT, chat("c"));
+    let until = until_of_offer(&decisions(&serving));
+    let told = await_decisions(&serving, |told| count(told, "offer.withdrawn") > 0);
+    let expired = times(&told, "offer.withdrawn", "expired");
+    assert!(expired[0] >= until, "{expired:?}, it ends at {until}");
+    // Ten minutes of its time.
+    assert!(began.elapsed() >= Duration::from_millis(590), "{:?}", began.elapsed());
+    serving.stop().unwrap();
+}

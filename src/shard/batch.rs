@@ -29,6 +29,8 @@ pub struct OpenBatch {
     pub replies: Vec<Reply>,
     pub judged: Vec<Judged>,
     pub letters: Vec<DeadLetter>,
+    /// An input was taken that wants a record, if only to say that it is behind us. One that changes nothing does not.
+    pub takes_input: bool,
     begun: bool,
     steps: usize,
 }
@@ -72,6 +74,7 @@ impl OpenBatch {
     pub fn record_input(&mut self, input: &Input) {
         input.put(&mut self.inputs);
         self.to += 1;
+        self.takes_input = true;
     }
 
     /// No step was made in it.
@@ -84,14 +87,14 @@ impl OpenBatch {
         !self.alone && bytes < BYTES_BEFORE_A_STEP_MAX && self.replies.len() < REPLIES_MAX
     }
 
-    /// Whether an input may join it: one that wants to be alone, and one of another kind of time, may not.
-    pub fn takes(&self, alone: bool, behind: bool) -> bool {
-        self.is_empty() || (!alone && behind == self.behind)
+    /// Whether a step of this kind of time may join it.
+    pub fn takes(&self, behind: bool) -> bool {
+        self.is_empty() || (!self.alone && behind == self.behind)
     }
 
     /// The owner appends no record without effects, except to move `next_input` (rule 5).
-    pub fn is_worth_a_record(&self, next_input: u64) -> bool {
-        self.begun && (!self.out.effects.is_empty() || self.to > next_input)
+    pub fn is_worth_a_record(&self) -> bool {
+        self.begun && (!self.out.effects.is_empty() || self.takes_input)
     }
 
     /// The record is on its way: what waits for it, and an empty batch again. `to` stays: the next one follows it.
@@ -109,6 +112,11 @@ impl OpenBatch {
         in_flight
     }
 
+    /// Who waits for what leaves no record.
+    pub fn take_answers(&mut self) -> (Vec<Reply>, Vec<Judged>) {
+        (std::mem::take(&mut self.replies), std::mem::take(&mut self.judged))
+    }
+
     /// Forgets what was decided in it.
     pub fn clear(&mut self) {
         self.out.begin(0);
@@ -116,6 +124,7 @@ impl OpenBatch {
         self.replies.clear();
         self.judged.clear();
         self.letters.clear();
+        self.takes_input = false;
         self.to = 0;
         self.now = None;
         self.behind = false;

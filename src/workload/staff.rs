@@ -1,29 +1,30 @@
 //! Agents as metrics see them: who is in which state, how loaded, and unit-seconds, by team.
 //!
-//! Presence and units come from `agent.changed`, holds from the assignments, skills and what a new policy changed from
-//! the replica; `unlike` compares with it. Seconds run with engine time, between batches up to the scrape.
+//! All of it is read from the replica: after each record the rows of the agents whom it touched are read again, because
+//! a hold may come and go without a decision (wrap-up, work outside, a conversation that falls asleep). Seconds run with
+//! engine time, between records up to the scrape.
 
-use super::AgentTally;
+use super::tables::{NONE, OTHER, PairIndex};
+use super::tallies::{AgentIndex, Tallies};
+use super::words::Exceeded;
 use crate::metrics::{Family, Labels, Scrape, labels};
-use engine::decision::{AgentState, Reason, ToldAgent};
-use engine::policy::SkillLevel;
-use engine::view;
+use engine::decision::AgentState;
+use engine::policy::{AgentConfig, Policy, Queue, SkillLevel};
+use engine::view::{self, HoldKind};
 use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Teams told apart in a workspace; the rest are `other`.
 const TEAMS_MAX: usize = 200;
-const OTHER: &str = "other";
-const NO_TEAM: &str = "none";
 /// The channel label of units that all channels share.
 const ANY_CHANNEL: &str = "any";
 
 const STATES: usize = AgentState::ALL.len();
+const KINDS: usize = HoldKind::ALL.len();
 const LOADS: [&str; 6] = ["0", "le_25", "le_50", "le_75", "le_100", "over"];
-const EXCEEDED: [&str; 2] = ["override", "capacity_lowered"];
 
 fn is_online(state: AgentState) -> bool {
-    !matches!(state, AgentState::Offline | AgentState::Away)
+    matches!(state, AgentState::Available | AgentState::Partly | AgentState::Full)
 }
 
 /// Whose capacity counts: an agent who finishes his work after he went offline is as good as online, or occupancy would
@@ -44,16 +45,16 @@ fn load_of(used: u32, units: u32) -> usize {
     }
 }
 
-#[derive(Clone, Copy)]
-pub(super) struct TeamChannel {
-    team: u32,
-    work: u32,
+/// Whether unit-seconds of it are counted: an offer is not work yet.
+fn is_work(kind: HoldKind) -> bool {
+    !matches!(kind, HoldKind::Offer)
 }
 
-struct Work {
+/// What a team's agents hold on one channel.
+struct Ledger {
     labels: Labels,
-    units: u64,
-    unit_ms: u64,
+    units: [u64; KINDS],
+    unit_ms: [u64; KINDS],
 }
 
 struct Team {
@@ -65,31 +66,46 @@ struct Team {
     loads: [u64; LOADS.len()],
     online_units: u64,
     online_unit_ms: u64,
-    exceeded: [u64; EXCEEDED.len()],
-    work: Vec<Work>,
-    work_index: HashMap<Box<str>, u32>,
+    exceeded: [u64; Exceeded::COUNT],
+    /// By channel; None: nobody of this team ever held anything there.
+    ledgers: Vec<Option<Ledger>>,
 }
 
-type Skills = Arc<[(Box<str>, u8)]>;
-
-/// A place in `rows`.
-pub(super) type AgentIndex = u32;
+struct Hold {
+    kind: HoldKind,
+    reference: Box<str>,
+    channel: u32,
+    units: u32,
+    since: u64,
+    /// Of wrap-up: where its conversation was.
+    pair: Option<PairIndex>,
+}
 
 struct Row {
+    config: AgentConfig,
     team: u32,
-    /// offline, away, or derived from the load.
+    group: u32,
     state: AgentState,
     used: u32,
     units: u32,
-    /// Holds of an exclusive channel.
-    exclusive: u32,
-    group: u32,
-    tally: AgentTally,
+    holds: Vec<Hold>,
+    tally: AgentIndex,
+    /// Up to when his unit-seconds are in his tally.
+    tallied_to: u64,
 }
 
-/// Agents of equal skills, by state: a queue's agents are summed over these, not over all agents.
+/// What says which queues an agent serves.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Abilities {
+    team: Box<str>,
+    skills: Vec<(Box<str>, u8)>,
+    /// Queues of his own memberships; empty: his team's.
+    queues: Vec<Box<str>>,
+}
+
+/// Agents of equal abilities, by state: a queue's agents are summed over these, not over all agents.
 struct Group {
-    skills: Skills,
+    abilities: Arc<Abilities>,
     states: [u64; STATES],
 }
 
@@ -97,14 +113,22 @@ pub(super) struct Staff {
     workspace: Box<str>,
     /// Engine time up to which seconds are counted.
     counted_to: u64,
+    live: bool,
     teams: Vec<Team>,
     team_index: HashMap<Box<str>, u32>,
-    index: HashMap<Box<str>, AgentIndex>,
+    channels: Vec<Box<str>>,
+    index: HashMap<Box<str>, u32>,
     rows: Vec<Row>,
-    group_index: HashMap<Skills, u32>,
+    group_index: HashMap<Arc<Abilities>, u32>,
     groups: Vec<Group>,
     /// Groups that nobody is in any more.
     free_groups: Vec<u32>,
+}
+
+/// A wrap-up that is over.
+pub(super) struct WrappedUp {
+    pub(super) pair: PairIndex,
+    pub(super) held_ms: u64,
 }
 
 impl Staff {
@@ -112,8 +136,10 @@ impl Staff {
         Staff {
             workspace: workspace.into(),
             counted_to: 0,
+            live: false,
             teams: Vec::new(),
             team_index: HashMap::new(),
+            channels: Vec::new(),
             index: HashMap::new(),
             rows: Vec::new(),
             group_index: HashMap::new(),
@@ -122,18 +148,11 @@ impl Staff {
         }
     }
 
-    /// Recovery is over: what lies before `now` is not counted.
-    pub(super) fn start(&mut self, now: u64) {
-        self.counted_to = self.counted_to.max(now);
-    }
-
+    /// Counts seconds up to `now`; before the first live record they are not counted.
     pub(super) fn advance(&mut self, now: u64, live: bool) {
         let passed_ms = now.saturating_sub(self.counted_to);
-        if passed_ms == 0 {
-            return;
-        }
-        self.counted_to = now;
-        if !live {
+        self.counted_to = self.counted_to.max(now);
+        if !std::mem::replace(&mut self.live, live) || !live {
             return;
         }
         for team in &mut self.teams {
@@ -141,7 +160,11 @@ impl Staff {
                 *sum += count * passed_ms;
             }
             team.online_unit_ms += team.online_units * passed_ms;
-            team.work.iter_mut().for_each(|work| work.unit_ms += work.units * passed_ms);
+            for ledger in team.ledgers.iter_mut().flatten() {
+                for (sum, units) in ledger.unit_ms.iter_mut().zip(ledger.units) {
+                    *sum += units * passed_ms;
+                }
+            }
         }
     }
 
@@ -150,7 +173,7 @@ impl Staff {
             return *found;
         }
         let shown = match name {
-            "" => NO_TEAM,
+            "" => NONE,
             _ if self.teams.len() >= TEAMS_MAX => OTHER,
             _ => name,
         };
@@ -162,50 +185,122 @@ impl Staff {
         at as u32
     }
 
-    /// What `agent.changed` says.
-    pub(super) fn take(&mut self, told: &ToldAgent) {
-        let team = self.team(&told.team);
-        let at = self.row(&told.id, &told.team);
-        self.change(at, |row| {
-            (row.team, row.state, row.used, row.units) = (team, told.state, told.units_used, told.units);
-        });
+    fn channel(&mut self, name: &str) -> u32 {
+        self.channels.iter().position(|known| &**known == name).unwrap_or_else(|| {
+            self.channels.push(name.into());
+            self.channels.len() - 1
+        }) as u32
     }
 
-    /// What the replica says, skills included.
-    pub(super) fn sync(&mut self, agent: &view::Agent) {
-        let team = self.team(&agent.config.team);
-        let at = self.row(&agent.id, &agent.config.team);
-        let old = self.rows[at as usize].group;
-        let group = self.group(&agent.config.skills);
-        self.change(at, |row| {
-            (row.team, row.group, row.state, row.used, row.units) =
-                (team, group, agent.state, agent.units_used, agent.units);
-        });
-        let left = &self.groups[old as usize];
-        if old != group && left.states.iter().all(|count| *count == 0) {
-            self.group_index.remove(&left.skills);
-            self.free_groups.push(old);
+    /// Takes an agent as the replica has him at the time counted to. `pair_of` finds where a conversation was.
+    pub(super) fn sync(
+        &mut self,
+        agent: view::Agent,
+        tallies: &mut Tallies,
+        mut pair_of: impl FnMut(&str) -> Option<PairIndex>,
+    ) -> Vec<WrappedUp> {
+        let at = self.row(&agent, tallies);
+        self.place(at, false);
+        self.tally(at, tallies);
+        let wrapped_up = self.take_holds(at, &agent.holds, &mut pair_of);
+        let left = self.take_config(at, agent.config);
+        let row = &mut self.rows[at as usize];
+        (row.state, row.used, row.units) = (agent.state, agent.units_used, agent.units);
+        self.place(at, true);
+        if let Some(group) = left {
+            self.free_if_empty(group);
         }
+        wrapped_up
     }
 
-    fn row(&mut self, id: &str, team: &str) -> AgentIndex {
-        if let Some(found) = self.index.get(id) {
+    fn row(&mut self, agent: &view::Agent, tallies: &mut Tallies) -> u32 {
+        if let Some(found) = self.index.get(&agent.id) {
             return *found;
         }
-        let (team, group, tally) = (self.team(team), self.group(&[]), AgentTally::default());
-        self.rows.push(Row { team, state: AgentState::Offline, used: 0, units: 0, exclusive: 0, group, tally });
-        let at = self.rows.len() as AgentIndex - 1;
-        self.index.insert(id.into(), at);
+        let row = Row {
+            config: agent.config.clone(),
+            team: self.team(&agent.config.team),
+            group: self.group(&agent.config),
+            state: agent.state,
+            used: 0,
+            units: 0,
+            holds: Vec::new(),
+            tally: tallies.index(&agent.id),
+            tallied_to: self.counted_to,
+        };
+        self.rows.push(row);
+        let at = self.rows.len() as u32 - 1;
+        self.index.insert(agent.id.clone(), at);
         self.place(at, true);
         at
     }
 
-    fn group(&mut self, skills: &[SkillLevel]) -> u32 {
-        let skills: Skills = skills.iter().map(|skill| (skill.name.clone(), skill.level)).collect();
-        if let Some(found) = self.group_index.get(&skills) {
+    /// Credits his unit-seconds since he was last looked at.
+    fn tally(&mut self, at: u32, tallies: &mut Tallies) {
+        let row = &mut self.rows[at as usize];
+        let passed_ms = self.counted_to.saturating_sub(row.tallied_to);
+        row.tallied_to = self.counted_to;
+        if self.live {
+            tallies.worked(row.tally, row.worked_units() * passed_ms);
+        }
+    }
+
+    fn take_holds(
+        &mut self,
+        at: u32,
+        holds: &[view::Hold],
+        pair_of: &mut impl FnMut(&str) -> Option<PairIndex>,
+    ) -> Vec<WrappedUp> {
+        let mut before: Vec<Option<Hold>> =
+            std::mem::take(&mut self.rows[at as usize].holds).into_iter().map(Some).collect();
+        let mut taken = Vec::with_capacity(holds.len());
+        // Both lists have mostly the same order: the next one is nearly always the one after the last found.
+        let mut next = 0;
+        for hold in holds {
+            let same = |known: &Hold| known.kind == hold.kind && known.reference == hold.reference;
+            let is_it = |at: &usize| before[*at].as_ref().is_some_and(same);
+            let found = (next..before.len()).chain(0..next).find(is_it);
+            let known = found.and_then(|found| before[found].take());
+            next = found.map_or(next, |found| found + 1);
+            let (since, pair) = match known {
+                Some(known) => (known.since, known.pair),
+                None if hold.kind == HoldKind::WrapUp => (self.counted_to, pair_of(&hold.reference)),
+                None => (self.counted_to, None),
+            };
+            let (kind, reference, units) = (hold.kind, hold.reference.clone(), hold.units);
+            let channel = self.channel(&hold.channel);
+            taken.push(Hold { kind, reference, channel, units, since, pair });
+        }
+        self.rows[at as usize].holds = taken;
+        let over = before.into_iter().flatten().filter_map(|hold| {
+            let held_ms = self.counted_to.saturating_sub(hold.since);
+            hold.pair.map(|pair| WrappedUp { pair, held_ms })
+        });
+        over.collect()
+    }
+
+    /// Returns the group that he left, if he did.
+    fn take_config(&mut self, at: u32, config: AgentConfig) -> Option<u32> {
+        if self.rows[at as usize].config == config {
+            return None;
+        }
+        let (team, group) = (self.team(&config.team), self.group(&config));
+        let row = &mut self.rows[at as usize];
+        let left = row.group;
+        (row.config, row.team, row.group) = (config, team, group);
+        (left != group).then_some(left)
+    }
+
+    fn group(&mut self, config: &AgentConfig) -> u32 {
+        let abilities = Arc::new(Abilities {
+            team: config.team.clone(),
+            skills: config.skills.iter().map(|skill| (skill.name.clone(), skill.level)).collect(),
+            queues: config.memberships.iter().map(|membership| membership.queue.clone()).collect(),
+        });
+        if let Some(found) = self.group_index.get(&abilities) {
             return *found;
         }
-        let group = Group { skills: skills.clone(), states: [0; STATES] };
+        let group = Group { abilities: abilities.clone(), states: [0; STATES] };
         let at = match self.free_groups.pop() {
             Some(free) => {
                 self.groups[free as usize] = group;
@@ -216,18 +311,20 @@ impl Staff {
                 self.groups.len() as u32 - 1
             }
         };
-        self.group_index.insert(skills, at);
+        self.group_index.insert(abilities, at);
         at
     }
 
-    /// Changes a row with all that is summed over it.
-    fn change(&mut self, at: AgentIndex, change: impl FnOnce(&mut Row)) {
-        self.place(at, false);
-        change(&mut self.rows[at as usize]);
-        self.place(at, true);
+    fn free_if_empty(&mut self, group: u32) {
+        let left = &self.groups[group as usize];
+        if left.states.iter().all(|count| *count == 0) {
+            self.group_index.remove(&left.abilities);
+            self.free_groups.push(group);
+        }
     }
 
-    fn place(&mut self, at: AgentIndex, here: bool) {
+    /// Adds a row to all that is summed over it, or takes it out.
+    fn place(&mut self, at: u32, here: bool) {
         let row = &self.rows[at as usize];
         let turn = |count: &mut u64, by: u64| if here { *count += by } else { *count -= by };
         let team = &mut self.teams[row.team as usize];
@@ -238,126 +335,87 @@ impl Staff {
         if is_working(row.state, row.used) {
             turn(&mut team.online_units, u64::from(row.units));
         }
+        for hold in &row.holds {
+            let channel = hold.channel as usize;
+            let ledger = team.ledger(&self.workspace, channel, &self.channels[channel]);
+            turn(&mut ledger.units[hold.kind as usize], u64::from(hold.units));
+        }
         turn(&mut self.groups[row.group as usize].states[row.state as usize], 1);
     }
 
-    pub(super) fn hold(
-        &mut self,
-        agent: &str,
-        channel: &str,
-        units: u32,
-        exclusive: bool,
-        live: bool,
-    ) -> (AgentIndex, TeamChannel) {
-        let at = self.row(agent, "");
-        self.change(at, |row| {
-            row.used += units;
-            row.exclusive += u32::from(exclusive);
-            row.tally.assigned += u64::from(live);
-            row.derive_state();
-        });
-        let team = self.rows[at as usize].team;
-        let work = self.teams[team as usize].work(&self.workspace, channel);
-        self.teams[team as usize].work[work as usize].units += u64::from(units);
-        (at, TeamChannel { team, work })
-    }
-
-    pub(super) fn release(
-        &mut self,
-        at: AgentIndex,
-        of: TeamChannel,
-        units: u32,
-        exclusive: bool,
-        held_ms: u64,
-        live: bool,
-    ) {
-        self.teams[of.team as usize].work[of.work as usize].units -= u64::from(units);
-        self.change(at, |row| {
-            row.used -= units;
-            row.exclusive -= u32::from(exclusive);
-            row.tally.unit_ms += if live { held_ms * u64::from(units) } else { 0 };
-            row.derive_state();
-        });
-    }
-
-    pub(super) fn resolved(&mut self, agent: &str, live: bool) {
-        if let Some(at) = self.index.get(agent) {
-            self.rows[*at as usize].tally.resolved += u64::from(live);
-        }
-    }
-
-    /// Where these agents are told otherwise than they are, as a sentence.
+    /// Where these agents are shown otherwise than they are, as a sentence.
     pub(super) fn unlike(&self, agents: &[view::Agent]) -> Option<String> {
         agents.iter().find_map(|agent| {
             let row = self.index.get(&agent.id).map(|at| &self.rows[*at as usize]);
-            let told = row.map(|row| (row.state, row.used, row.units));
+            let shown = row.map(|row| (row.state, row.used, row.units));
             let is = (agent.state, agent.units_used, agent.units);
-            (told != Some(is)).then(|| format!("agent {} is told as {told:?} and is {is:?}", agent.id))
+            if shown != Some(is) {
+                return Some(format!("agent {} is shown as {shown:?} and is {is:?}", agent.id));
+            }
+            let held: u32 = row.into_iter().flat_map(|row| &row.holds).map(|hold| hold.units).sum();
+            (held != agent.units_used)
+                .then(|| format!("agent {} uses {} units and holds {held}", agent.id, agent.units_used))
         })
     }
 
-    pub(super) fn exceeded(&mut self, team: &str, reason: Reason, live: bool) {
-        let column = usize::from(reason == Reason::CapacityLowered);
+    pub(super) fn exceeded(&mut self, team: &str, exceeded: Exceeded, live: bool) {
         let team = self.team(team);
-        self.teams[team as usize].exceeded[column] += u64::from(live);
+        self.teams[team as usize].exceeded[exceeded as usize] += u64::from(live);
     }
 
-    pub(super) fn tally(&self, agent: &str) -> AgentTally {
-        self.index.get(agent).map(|at| self.rows[*at as usize].tally).unwrap_or_default()
+    /// Unit-milliseconds of an agent that are not in his tally yet.
+    pub(super) fn untallied_unit_ms(&self, agent: &str) -> u64 {
+        let row = self.index.get(agent).map(|at| &self.rows[*at as usize]).filter(|_| self.live);
+        row.map_or(0, |row| row.worked_units() * self.counted_to.saturating_sub(row.tallied_to))
     }
 
-    /// Agents whose skills meet these, by state.
-    pub(super) fn collect_queue(&self, required: &[SkillLevel], labels: &Labels, scrape: &mut Scrape) {
+    /// Agents who could serve what comes into a queue, by state.
+    pub(super) fn collect_queue(&self, queue: &Queue, policy: &Policy, labels: &Labels, scrape: &mut Scrape) {
         let mut states = [0; STATES];
-        let meets = |skills: &Skills| {
-            required
-                .iter()
-                .all(|needed| skills.iter().any(|(name, level)| *name == needed.name && *level >= needed.level))
-        };
-        for group in self.groups.iter().filter(|group| meets(&group.skills)) {
+        for group in self.groups.iter().filter(|group| group.abilities.serves(queue, policy)) {
             states.iter_mut().zip(group.states).for_each(|(sum, count)| *sum += count);
         }
-        for state in AgentState::ALL {
-            scrape.whole_of(Family::QueueAgents, labels, "state", state.word(), states[*state as usize]);
+        for state in shown_states() {
+            scrape.whole_of(Family::QueueAgents, labels, "state", state.word(), states[state as usize]);
         }
     }
 
     pub(super) fn collect(&self, scrape: &mut Scrape) {
         for team in &self.teams {
-            for state in AgentState::ALL {
-                let (at, word) = (*state as usize, state.word());
-                scrape.whole_of(Family::Agents, &team.labels, "state", word, team.states[at]);
-                let seconds = team.state_ms[at] as f64 / 1e3;
-                scrape.real_of(Family::AgentStateSeconds, &team.labels, "state", word, seconds);
-            }
-            for (word, count) in LOADS.into_iter().zip(team.loads) {
-                scrape.whole_of(Family::AgentsByLoad, &team.labels, "load", word, count);
-            }
-            for (word, count) in EXCEEDED.into_iter().zip(team.exceeded) {
-                scrape.whole_of(Family::CapacityExceeded, &team.labels, "reason", word, count);
-            }
-            scrape.whole_of(Family::CapacityUnits, &team.labels_any, "kind", "limit", team.online_units);
-            let seconds = team.online_unit_ms as f64 / 1e3;
-            scrape.real_of(Family::CapacityUnitSeconds, &team.labels_any, "kind", "online", seconds);
-            for work in &team.work {
-                scrape.whole_of(Family::CapacityUnits, &work.labels, "kind", "work", work.units);
-                let seconds = work.unit_ms as f64 / 1e3;
-                scrape.real_of(Family::CapacityUnitSeconds, &work.labels, "kind", "work", seconds);
-            }
+            team.collect(scrape);
         }
     }
 }
 
+/// Who is removed is nobody's agent any more.
+fn shown_states() -> impl Iterator<Item = AgentState> {
+    AgentState::ALL.iter().copied().filter(|state| *state != AgentState::Removed)
+}
+
+impl Abilities {
+    /// By membership, team and the skills that the queue asks for at first (routing.md §3, §4).
+    fn serves(&self, queue: &Queue, policy: &Policy) -> bool {
+        let by_team = || {
+            let team = policy.teams.iter().find(|team| team.name == self.team);
+            let memberships = team.map_or(&[][..], |team| &team.memberships);
+            memberships.is_empty() || memberships.iter().any(|membership| membership.queue == queue.name)
+        };
+        let is_member = if self.queues.is_empty() { by_team() } else { self.queues.contains(&queue.name) };
+        is_member && (queue.teams.is_empty() || queue.teams.contains(&self.team)) && self.have(&queue.skills)
+    }
+
+    fn have(&self, required: &[SkillLevel]) -> bool {
+        let has = |needed: &SkillLevel| {
+            self.skills.iter().any(|(name, level)| *name == needed.name && *level >= needed.level)
+        };
+        required.iter().all(has)
+    }
+}
+
 impl Row {
-    /// As the engine derives it (routing.md §3).
-    fn derive_state(&mut self) {
-        if is_online(self.state) {
-            self.state = match self.used {
-                used if used >= self.units || self.exclusive > 0 => AgentState::Full,
-                0 => AgentState::Available,
-                _ => AgentState::Partly,
-            };
-        }
+    fn worked_units(&self) -> u64 {
+        let worked = self.holds.iter().filter(|hold| is_work(hold.kind) && hold.kind != HoldKind::External);
+        worked.map(|hold| u64::from(hold.units)).sum()
     }
 }
 
@@ -372,20 +430,46 @@ impl Team {
             loads: [0; LOADS.len()],
             online_units: 0,
             online_unit_ms: 0,
-            exceeded: [0; EXCEEDED.len()],
-            work: Vec::new(),
-            work_index: HashMap::new(),
+            exceeded: [0; Exceeded::COUNT],
+            ledgers: Vec::new(),
         }
     }
 
-    fn work(&mut self, workspace: &str, channel: &str) -> u32 {
-        if let Some(found) = self.work_index.get(channel) {
-            return *found;
+    fn ledger(&mut self, workspace: &str, channel: usize, name: &str) -> &mut Ledger {
+        if self.ledgers.len() <= channel {
+            self.ledgers.resize_with(channel + 1, || None);
         }
-        let labels = labels(&[("workspace", workspace), ("team", &self.name), ("channel", channel)]);
-        self.work.push(Work { labels, units: 0, unit_ms: 0 });
-        let at = self.work.len() as u32 - 1;
-        self.work_index.insert(channel.into(), at);
-        at
+        self.ledgers[channel].get_or_insert_with(|| Ledger {
+            labels: labels(&[("workspace", workspace), ("team", &self.name), ("channel", name)]),
+            units: [0; KINDS],
+            unit_ms: [0; KINDS],
+        })
+    }
+
+    fn collect(&self, scrape: &mut Scrape) {
+        for state in shown_states() {
+            scrape.whole_of(Family::Agents, &self.labels, "state", state.word(), self.states[state as usize]);
+            let seconds = self.state_ms[state as usize] as f64 / 1e3;
+            scrape.real_of(Family::AgentStateSeconds, &self.labels, "state", state.word(), seconds);
+        }
+        for (word, count) in LOADS.into_iter().zip(self.loads) {
+            scrape.whole_of(Family::AgentsByLoad, &self.labels, "load", word, count);
+        }
+        for (word, count) in Exceeded::WORDS.into_iter().zip(self.exceeded) {
+            scrape.whole_of(Family::CapacityExceeded, &self.labels, "reason", word, count);
+        }
+        scrape.whole_of(Family::CapacityUnits, &self.labels_any, "kind", "limit", self.online_units);
+        let seconds = self.online_unit_ms as f64 / 1e3;
+        scrape.real_of(Family::CapacityUnitSeconds, &self.labels_any, "kind", "online", seconds);
+        for ledger in self.ledgers.iter().flatten() {
+            for kind in HoldKind::ALL.iter().copied() {
+                let (at, word) = (kind as usize, kind.word());
+                scrape.whole_of(Family::CapacityUnits, &ledger.labels, "kind", word, ledger.units[at]);
+                if is_work(kind) {
+                    let seconds = ledger.unit_ms[at] as f64 / 1e3;
+                    scrape.real_of(Family::CapacityUnitSeconds, &ledger.labels, "kind", word, seconds);
+                }
+            }
+        }
     }
 }

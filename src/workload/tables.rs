@@ -1,12 +1,16 @@
-//! Counters of queues: entries, exits, verdicts, waits, by (queue, channel, tier), and their zero-filled label sets.
+//! Counters of queues: entries, exits, verdicts, waits, offers, by (queue, channel, tier) and coarser, with their label
+//! sets.
 //!
 //! A label set that the policy can fill stands at 0 from its configuration on, so that `increase()` sees the first
 //! event; where a policy could fill very many, only those its rules name, and others from their first conversation on.
-//! Queues past the process's budget are one queue, `other`.
+//! Queues past the process's budget are one queue, `other`. What a scrape shows of all this is in `exposition.rs`.
 
-use super::staff::Staff;
-use crate::metrics::{Family, Labels, Scrape, labels};
-use engine::decision::{Reason, ToldConversation};
+use super::waits::Waits;
+use super::words::{
+    Collision, ContextLoss, Ended, Entry, Exit, Kind, OfferOutcome, Preferred, STEPS, Survey, Transfer, Trigger,
+    Verdict,
+};
+use crate::metrics::{Labels, labels};
 use engine::input::EventType;
 use engine::policy::{Policy, Subject};
 use engine::view;
@@ -16,107 +20,83 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// (queue, channel, tier) triples that a policy gets at 0 without having named them.
 const SEEDED_MAX: usize = 1_500;
-const OTHER: &str = "other";
-/// The tier label of customers without one.
-const NO_TIER: &str = "none";
-
-const ENTRIES: [&str; 3] = ["new", "requeue", "reopen"];
-const EXITS: [&str; 6] = ["answered", "claimed", "abandoned", "short_abandoned", "transferred", "closed"];
-pub(super) const EXIT_ANSWERED: usize = 0;
-pub(super) const EXIT_CLAIMED: usize = 1;
-pub(super) const EXIT_ABANDONED: usize = 2;
-pub(super) const EXIT_SHORT_ABANDONED: usize = 3;
-pub(super) const EXIT_TRANSFERRED: usize = 4;
-pub(super) const EXIT_CLOSED: usize = 5;
-const VERDICTS: [&str; 4] = ["within", "late", "abandoned", "excluded"];
-const KINDS: [&str; 3] = ["auto", "claim", "supervisor"];
-const ENDED: [&str; 2] = ["resolved", "closed"];
-pub(super) const ENDED_RESOLVED: usize = 0;
-pub(super) const ENDED_CLOSED: usize = 1;
-const CAUSES: [&str; 4] = ["nobody_online", "no_skill_online", "all_full", "due"];
-const AGES: [(&str, u64); 5] =
-    [("le_5m", 300_000), ("le_30m", 1_800_000), ("le_1h", 3_600_000), ("le_24h", 86_400_000), ("gt_24h", u64::MAX)];
-
-const WAIT_BOUNDS: [&str; 15] =
-    ["1", "2", "5", "10", "20", "30", "60", "120", "180", "300", "600", "1800", "3600", "14400", "86400"];
-const WAIT_BOUNDS_MS: [u64; 15] = [
-    1_000, 2_000, 5_000, 10_000, 20_000, 30_000, 60_000, 120_000, 180_000, 300_000, 600_000, 1_800_000, 3_600_000,
-    14_400_000, 86_400_000,
-];
-
-pub(super) fn entry_of(reason: Reason) -> usize {
-    match reason {
-        Reason::Reopen => 2,
-        Reason::New | Reason::TooManySkillSets => 0,
-        _ => 1,
-    }
-}
-
-/// Classic buckets of whole milliseconds with an exact sum.
-#[derive(Default)]
-struct Waits {
-    counts: [u64; WAIT_BOUNDS.len() + 1],
-    sum_ms: u64,
-}
-
-impl Waits {
-    fn record(&mut self, ms: u64) {
-        self.counts[WAIT_BOUNDS_MS.partition_point(|bound| *bound < ms)] += 1;
-        self.sum_ms += ms;
-    }
-
-    fn collect(&self, family: Family, labels: &Labels, scrape: &mut Scrape) {
-        if self.counts.iter().any(|count| *count > 0) {
-            scrape.histogram(family, labels, &WAIT_BOUNDS, &self.counts, self.sum_ms as f64 / 1e3);
-        }
-    }
-}
+/// Of the ladder.
+const LEVEL_MAX: u64 = 9;
+pub(super) const OTHER: &str = "other";
+/// The label of a tier, team or queue that is not there.
+pub(super) const NONE: &str = "none";
 
 pub(super) type CellIndex = u32;
+pub(super) type PairIndex = u32;
 
 /// One (queue, channel, tier).
-struct Cell {
-    pair: u32,
-    labels: Labels,
-    entries: [u64; ENTRIES.len()],
-    exits: [u64; EXITS.len()],
-    verdicts: [u64; VERDICTS.len()],
+pub(super) struct Cell {
+    pub(super) pair: PairIndex,
+    pub(super) labels: Labels,
+    pub(super) entries: [u64; Entry::COUNT],
+    pub(super) exits: [u64; Exit::COUNT],
+    pub(super) verdicts: [u64; Verdict::COUNT],
     /// What waited when the process had recovered.
     waiting_at_start: i64,
 }
 
 /// One (queue, channel).
-struct Pair {
-    channel: Box<str>,
-    labels: Labels,
-    labels_answered: Labels,
-    labels_abandoned: Labels,
-    labels_work: Labels,
-    tiers: HashMap<Box<str>, CellIndex>,
-    assignments: [u64; KINDS.len()],
-    ended: [u64; ENDED.len()],
-    answered: Waits,
-    abandoned: Waits,
-    handled: Waits,
+pub(super) struct Pair {
+    queue: u32,
+    pub(super) labels: Labels,
+    pub(super) labels_answered: Labels,
+    pub(super) labels_abandoned: Labels,
+    pub(super) labels_work: Labels,
+    pub(super) labels_wrap_up: Labels,
+    pub(super) tiers: HashMap<Box<str>, CellIndex>,
+    pub(super) assignments: [u64; Kind::COUNT],
+    pub(super) ended: [u64; Ended::COUNT],
+    pub(super) offers: [u64; OfferOutcome::COUNT],
+    pub(super) answered: Waits,
+    pub(super) abandoned: Waits,
+    pub(super) handled: Waits,
+    pub(super) wrapped_up: Waits,
 }
 
-struct QueueTable {
-    labels: Labels,
-    name: Box<str>,
-    pairs: HashMap<Box<str>, u32>,
-    reopens: u64,
+/// Escalations to one level.
+pub(super) struct Level {
+    pub(super) level: u64,
+    pub(super) labels: Labels,
+    pub(super) counts: [u64; Trigger::COUNT],
+}
+
+pub(super) struct QueueTable {
+    pub(super) labels: Labels,
+    pub(super) labels_transfer: [Labels; Transfer::COUNT],
+    pub(super) name: Box<str>,
+    pairs: HashMap<Box<str>, PairIndex>,
+    pub(super) reopens: u64,
+    pub(super) collisions: [u64; Collision::COUNT],
+    /// By kind and by whether a note was with it.
+    pub(super) transfers: [[u64; 2]; Transfer::COUNT],
+    pub(super) preferred: [u64; Preferred::COUNT],
+    pub(super) relaxed: [u64; STEPS.len()],
+    /// By level; 0 is always there.
+    pub(super) levels: Vec<Level>,
+    /// (sum of shares of the maximum, count).
+    pub(super) surveys: [(f64, u64); Survey::COUNT],
+    pub(super) offered: Waits,
 }
 
 pub(super) struct Tables {
-    workspace: Box<str>,
+    pub(super) workspace: Box<str>,
+    pub(super) labels: Labels,
+    /// False while recovering: what waits moves, counters do not.
+    pub(super) live: bool,
     queues_left: Arc<AtomicUsize>,
     /// How many of the process's budget these tables took; they are given back with the tables.
     granted: usize,
     /// By name in the policy; several names may lead to `other`.
     index: HashMap<Box<str>, u32>,
-    queues: Vec<QueueTable>,
-    pairs: Vec<Pair>,
-    cells: Vec<Cell>,
+    pub(super) queues: Vec<QueueTable>,
+    pub(super) pairs: Vec<Pair>,
+    pub(super) cells: Vec<Cell>,
+    pub(super) context_losses: [u64; ContextLoss::COUNT],
     event_labels: Vec<Labels>,
 }
 
@@ -128,12 +108,15 @@ impl Tables {
             .collect();
         Tables {
             workspace: workspace.into(),
+            labels: labels(&[("workspace", workspace)]),
+            live: false,
             queues_left,
             granted: 0,
             index: HashMap::new(),
             queues: Vec::new(),
             pairs: Vec::new(),
             cells: Vec::new(),
+            context_losses: [0; ContextLoss::COUNT],
             event_labels,
         }
     }
@@ -148,7 +131,10 @@ impl Tables {
         let named = named_channels(policy);
         let everything = policy.queues.len() * policy.channels.len() * tiers.len() <= SEEDED_MAX;
         for queue in &policy.queues {
-            self.queue(&queue.name);
+            let at = self.queue(&queue.name);
+            queue.ladder.iter().for_each(|rung| {
+                self.level(at, u64::from(rung.level));
+            });
             let mut channels = channels_ruled_to(policy, &queue.name);
             if reached_by_any_channel(policy, &queue.name) {
                 let all = policy.channels.iter().map(|channel| &*channel.name);
@@ -162,46 +148,65 @@ impl Tables {
         }
     }
 
+    /// The table of a queue by its name in the policy, where it is known.
+    pub(super) fn known_queue(&self, name: &str) -> Option<u32> {
+        self.index.get(name).copied()
+    }
+
+    pub(super) fn known_pair(&self, queue: &str, channel: &str) -> Option<PairIndex> {
+        let queue = self.known_queue(queue)?;
+        self.queues[queue as usize].pairs.get(channel).copied()
+    }
+
     fn queue(&mut self, name: &str) -> u32 {
         if let Some(found) = self.index.get(name) {
             return *found;
         }
-        let granted = self.queues_left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok();
+        // One that is nobody's yet, as a bot's, costs nothing of the budget.
+        let free = name.is_empty();
+        let take_one = || self.queues_left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok();
+        let granted = !free && take_one();
         self.granted += usize::from(granted);
-        let shown = if granted { name } else { OTHER };
+        let shown = match (free, granted) {
+            (true, _) => NONE,
+            (false, true) => name,
+            (false, false) => OTHER,
+        };
         let known = self.queues.iter().position(|queue| &*queue.name == shown && !granted);
         let at = known.unwrap_or_else(|| {
-            let labels = labels(&[("workspace", &self.workspace), ("queue", shown)]);
-            self.queues.push(QueueTable { labels, name: shown.into(), pairs: HashMap::new(), reopens: 0 });
+            self.queues.push(QueueTable::new(&self.workspace, shown));
             self.queues.len() - 1
         });
         self.index.insert(name.into(), at as u32);
         at as u32
     }
 
-    fn pair(&mut self, queue: &str, channel: &str) -> u32 {
-        let at = self.queue(queue) as usize;
-        if let Some(found) = self.queues[at].pairs.get(channel) {
+    pub(super) fn pair(&mut self, queue: &str, channel: &str) -> PairIndex {
+        let at = self.queue(queue);
+        if let Some(found) = self.queues[at as usize].pairs.get(channel) {
             return *found;
         }
-        let shown = self.queues[at].name.clone();
+        let shown = self.queues[at as usize].name.clone();
         let base = [("workspace", &*self.workspace), ("queue", &*shown), ("channel", channel)];
         let with = |name, value| labels(&[base[0], base[1], base[2], (name, value)]);
         self.pairs.push(Pair {
-            channel: channel.into(),
+            queue: at,
             labels: labels(&base),
             labels_answered: with("outcome", "answered"),
             labels_abandoned: with("outcome", "abandoned"),
             labels_work: with("part", "work"),
+            labels_wrap_up: with("part", "wrap_up"),
             tiers: HashMap::new(),
-            assignments: [0; KINDS.len()],
-            ended: [0; ENDED.len()],
+            assignments: [0; Kind::COUNT],
+            ended: [0; Ended::COUNT],
+            offers: [0; OfferOutcome::COUNT],
             answered: Waits::default(),
             abandoned: Waits::default(),
             handled: Waits::default(),
+            wrapped_up: Waits::default(),
         });
-        let pair = self.pairs.len() as u32 - 1;
-        self.queues[at].pairs.insert(channel.into(), pair);
+        let pair = self.pairs.len() as PairIndex - 1;
+        self.queues[at as usize].pairs.insert(channel.into(), pair);
         pair
     }
 
@@ -210,90 +215,160 @@ impl Tables {
         if let Some(found) = self.pairs[pair as usize].tiers.get(tier) {
             return *found;
         }
-        let shown = self.queues[self.index[queue] as usize].name.clone();
-        let tier_shown = if tier.is_empty() { NO_TIER } else { tier };
+        let shown = self.queues[self.pairs[pair as usize].queue as usize].name.clone();
+        let tier_shown = if tier.is_empty() { NONE } else { tier };
         let base = [("workspace", &*self.workspace), ("queue", &*shown), ("channel", channel), ("tier", tier_shown)];
-        let cell = Cell {
+        self.cells.push(Cell {
             pair,
             labels: labels(&base),
-            entries: [0; ENTRIES.len()],
-            exits: [0; EXITS.len()],
-            verdicts: [0; VERDICTS.len()],
+            entries: [0; Entry::COUNT],
+            exits: [0; Exit::COUNT],
+            verdicts: [0; Verdict::COUNT],
             waiting_at_start: 0,
-        };
-        self.cells.push(cell);
+        });
         let index = self.cells.len() as CellIndex - 1;
         self.pairs[pair as usize].tiers.insert(tier.into(), index);
         index
     }
 
-    pub(super) fn enter(&mut self, cell: CellIndex, reason: usize, live: bool) {
+    pub(super) fn pair_of(&self, cell: CellIndex) -> PairIndex {
+        self.cells[cell as usize].pair
+    }
+
+    pub(super) fn enter(&mut self, cell: CellIndex, entry: Entry) {
         let cell = &mut self.cells[cell as usize];
-        match live {
-            true => cell.entries[reason] += 1,
+        match self.live {
+            true => cell.entries[entry as usize] += 1,
             false => cell.waiting_at_start += 1,
         }
     }
 
-    pub(super) fn exit(&mut self, cell: CellIndex, exit: usize, waited_ms: u64, in_time: bool, live: bool) {
+    /// Leaves the line; `verdict` belongs to this entry and is none where it goes on under another label.
+    pub(super) fn exit(&mut self, cell: CellIndex, exit: Exit, verdict: Option<Verdict>) {
         let cell = &mut self.cells[cell as usize];
-        if !live {
+        if !self.live {
             cell.waiting_at_start -= 1;
             return;
         }
-        cell.exits[exit] += 1;
-        let verdict = match exit {
-            EXIT_SHORT_ABANDONED => "excluded",
-            // T passed while it waited, whatever follows.
-            _ if !in_time => "late",
-            EXIT_ANSWERED | EXIT_CLAIMED => "within",
-            EXIT_ABANDONED => "abandoned",
-            _ => "excluded",
-        };
-        let column = VERDICTS.iter().position(|word| *word == verdict).expect("it is one of them");
-        cell.verdicts[column] += 1;
-        let pair = &mut self.pairs[cell.pair as usize];
+        cell.exits[exit as usize] += 1;
+        if let Some(verdict) = verdict {
+            cell.verdicts[verdict as usize] += 1;
+        }
+    }
+
+    /// The wait of one that left by `exit`, as queue waits count it: answered and abandoned ones.
+    pub(super) fn waited(&mut self, cell: CellIndex, exit: Exit, waited_ms: u64) {
+        let live = self.live;
+        let pair = self.pair_mut(cell);
         match exit {
-            EXIT_ANSWERED | EXIT_CLAIMED => pair.answered.record(waited_ms),
-            EXIT_ABANDONED => pair.abandoned.record(waited_ms),
+            _ if !live => {}
+            Exit::Answered | Exit::Claimed => pair.answered.record(waited_ms),
+            Exit::Abandoned => pair.abandoned.record(waited_ms),
             _ => {}
         }
     }
 
-    pub(super) fn assigned(&mut self, cell: CellIndex, reason: Reason, live: bool) {
-        let kind = match reason {
-            Reason::Claim => 1,
-            Reason::Supervisor => 2,
-            _ => 0,
-        };
-        let pair = self.cells[cell as usize].pair as usize;
-        self.pairs[pair].assignments[kind] += u64::from(live);
+    fn pair_mut(&mut self, cell: CellIndex) -> &mut Pair {
+        let pair = self.pair_of(cell);
+        &mut self.pairs[pair as usize]
     }
 
-    pub(super) fn handled(&mut self, cell: CellIndex, held_ms: u64, live: bool) {
-        if live {
-            self.pairs[self.cells[cell as usize].pair as usize].handled.record(held_ms);
+    fn queue_mut(&mut self, cell: CellIndex) -> &mut QueueTable {
+        let queue = self.pairs[self.pair_of(cell) as usize].queue;
+        &mut self.queues[queue as usize]
+    }
+
+    pub(super) fn assigned(&mut self, cell: CellIndex, kind: Kind) {
+        let by = u64::from(self.live);
+        self.pair_mut(cell).assignments[kind as usize] += by;
+    }
+
+    pub(super) fn handled(&mut self, cell: CellIndex, held_ms: u64) {
+        if self.live {
+            self.pair_mut(cell).handled.record(held_ms);
         }
     }
 
-    pub(super) fn ended(&mut self, conversation: &ToldConversation, reason: usize, live: bool) {
-        let pair = self.pair(&conversation.queue, &conversation.channel);
-        self.pairs[pair as usize].ended[reason] += u64::from(live);
+    pub(super) fn wrapped_up(&mut self, pair: PairIndex, held_ms: u64) {
+        if self.live {
+            self.pairs[pair as usize].wrapped_up.record(held_ms);
+        }
     }
 
-    pub(super) fn reopened(&mut self, conversation: &ToldConversation, live: bool) {
-        let queue = self.queue(&conversation.queue);
-        self.queues[queue as usize].reopens += u64::from(live);
+    pub(super) fn ended(&mut self, cell: CellIndex, ended: Ended) {
+        let by = u64::from(self.live);
+        self.pair_mut(cell).ended[ended as usize] += by;
     }
 
-    /// What waits by cell, as the replica says. Lines that no decision ever told of are an error too.
-    fn waiting_of(&self, queues: &[view::Queue]) -> Result<Vec<(u64, u64)>, String> {
+    pub(super) fn offer_ended(&mut self, cell: CellIndex, outcome: OfferOutcome, stood_ms: u64) {
+        if self.live {
+            self.pair_mut(cell).offers[outcome as usize] += 1;
+            self.queue_mut(cell).offered.record(stood_ms);
+        }
+    }
+
+    pub(super) fn reopened(&mut self, cell: CellIndex) {
+        let by = u64::from(self.live);
+        self.queue_mut(cell).reopens += by;
+    }
+
+    pub(super) fn collided(&mut self, cell: CellIndex, collision: Collision) {
+        let by = u64::from(self.live);
+        self.queue_mut(cell).collisions[collision as usize] += by;
+    }
+
+    pub(super) fn transferred(&mut self, cell: CellIndex, transfer: Transfer, has_note: bool) {
+        let by = u64::from(self.live);
+        self.queue_mut(cell).transfers[transfer as usize][usize::from(has_note)] += by;
+    }
+
+    pub(super) fn preferred(&mut self, cell: CellIndex, result: Preferred) {
+        let by = u64::from(self.live);
+        self.queue_mut(cell).preferred[result as usize] += by;
+    }
+
+    /// `step` 0: the end of the first ring.
+    pub(super) fn relaxed(&mut self, cell: CellIndex, step: usize) {
+        let by = u64::from(self.live);
+        self.queue_mut(cell).relaxed[step.min(STEPS.len() - 1)] += by;
+    }
+
+    pub(super) fn escalated(&mut self, cell: CellIndex, level: u64, trigger: Trigger) {
+        let by = u64::from(self.live);
+        let queue = self.pairs[self.pair_of(cell) as usize].queue;
+        let at = self.level(queue, level.min(LEVEL_MAX));
+        self.queues[queue as usize].levels[at].counts[trigger as usize] += by;
+    }
+
+    fn level(&mut self, queue: u32, level: u64) -> usize {
+        let table = &mut self.queues[queue as usize];
+        table.levels.iter().position(|known| known.level == level).unwrap_or_else(|| {
+            table.levels.push(Level::new(&self.workspace, &table.name, level));
+            table.levels.len() - 1
+        })
+    }
+
+    /// A score as its share of the largest possible, of a queue by its name.
+    pub(super) fn surveyed(&mut self, queue: &str, survey: Survey, share: f64) {
+        if self.live {
+            let queue = self.queue(queue);
+            let (sum, count) = &mut self.queues[queue as usize].surveys[survey as usize];
+            (*sum, *count) = (*sum + share, *count + 1);
+        }
+    }
+
+    pub(super) fn lost_context(&mut self, loss: ContextLoss) {
+        self.context_losses[loss as usize] += u64::from(self.live);
+    }
+
+    /// (how many wait, arrival of the longest waiting) by cell, as the replica says. Lines that no decision ever told of
+    /// are an error.
+    pub(super) fn waiting_of(&self, queues: &[view::Queue]) -> Result<Vec<(u64, u64)>, String> {
         let mut waiting = vec![(0, u64::MAX); self.cells.len()];
         for queue in queues {
             for line in &queue.lines {
-                let pair =
-                    self.index.get(&queue.name).and_then(|at| self.queues[*at as usize].pairs.get(&line.channel));
-                let cell = pair.and_then(|pair| self.pairs[*pair as usize].tiers.get(&line.tier));
+                let pair = self.known_pair(&queue.name, &line.channel);
+                let cell = pair.and_then(|pair| self.pairs[pair as usize].tiers.get(&line.tier));
                 let Some(cell) = cell else {
                     return Err(format!(
                         "{} wait in {}/{}/{} untold",
@@ -314,126 +389,47 @@ impl Tables {
             Err(sentence) => return Some(sentence),
         };
         self.cells.iter().zip(waiting).find_map(|(cell, (waiting, _))| {
-            let sum = |counts: &[u64]| counts.iter().sum::<u64>() as i64;
-            let told = cell.waiting_at_start + sum(&cell.entries) - sum(&cell.exits);
+            let told = cell.told_waiting();
             let labels: Vec<String> = cell.labels.to_strings().collect();
             (told != waiting as i64)
                 .then(|| format!("{}: {told} by entries and exits, {waiting} wait", labels.join(",")))
         })
     }
+}
 
-    /// How many of those waiting are how old, by (queue, channel).
-    pub(super) fn ages(&self, now: u64, waiting: impl Iterator<Item = (CellIndex, u64)>) -> Vec<[u64; AGES.len()]> {
-        let mut ages = vec![[0; AGES.len()]; self.pairs.len()];
-        for (cell, arrival) in waiting {
-            let age_ms = now.saturating_sub(arrival);
-            let column = AGES.iter().position(|(_, bound)| age_ms <= *bound).unwrap_or(AGES.len() - 1);
-            ages[self.cells[cell as usize].pair as usize][column] += 1;
-        }
-        ages
+impl Cell {
+    /// What waits, by what decisions said.
+    pub(super) fn told_waiting(&self) -> i64 {
+        let sum = |counts: &[u64]| counts.iter().sum::<u64>() as i64;
+        self.waiting_at_start + sum(&self.entries) - sum(&self.exits)
     }
+}
 
-    pub(super) fn collect(
-        &self,
-        now: u64,
-        workspace: &view::Workspace<'_>,
-        ages: &[[u64; AGES.len()]],
-        staff: &Staff,
-        scrape: &mut Scrape,
-    ) {
-        let queues = workspace.queues();
-        let waiting = self.waiting_of(&queues).unwrap_or_else(|_| vec![(0, u64::MAX); self.cells.len()]);
-        self.collect_cells(&waiting, scrape);
-        self.collect_pairs(now, &queues, &waiting, ages, scrape);
-        self.collect_queues(workspace.policy, &queues, staff, scrape);
-        let version = labels(&[("workspace", &self.workspace), ("version", &workspace.policy.version.to_string())]);
-        scrape.whole(Family::ConfigInfo, &version, 1);
-    }
-
-    fn collect_cells(&self, waiting: &[(u64, u64)], scrape: &mut Scrape) {
-        for (cell, (waiting, _)) in self.cells.iter().zip(waiting) {
-            for (word, count) in ENTRIES.into_iter().zip(cell.entries) {
-                scrape.whole_of(Family::QueueEntries, &cell.labels, "reason", word, count);
-            }
-            for (word, count) in EXITS.into_iter().zip(cell.exits) {
-                scrape.whole_of(Family::QueueExits, &cell.labels, "outcome", word, count);
-            }
-            for (word, count) in VERDICTS.into_iter().zip(cell.verdicts) {
-                scrape.whole_of(Family::ServiceLevelContacts, &cell.labels, "verdict", word, count);
-            }
-            scrape.whole(Family::QueueWaiting, &cell.labels, *waiting);
+impl QueueTable {
+    fn new(workspace: &str, name: &str) -> QueueTable {
+        let base = [("workspace", workspace), ("queue", name)];
+        QueueTable {
+            labels: labels(&base),
+            labels_transfer: Transfer::WORDS.map(|kind| labels(&[base[0], base[1], ("kind", kind)])),
+            name: name.into(),
+            pairs: HashMap::new(),
+            reopens: 0,
+            collisions: [0; Collision::COUNT],
+            transfers: [[0; 2]; Transfer::COUNT],
+            preferred: [0; Preferred::COUNT],
+            relaxed: [0; STEPS.len()],
+            levels: vec![Level::new(workspace, name, 0)],
+            surveys: [(0.0, 0); Survey::COUNT],
+            offered: Waits::default(),
         }
     }
+}
 
-    fn collect_pairs(
-        &self,
-        now: u64,
-        queues: &[view::Queue],
-        waiting: &[(u64, u64)],
-        ages: &[[u64; AGES.len()]],
-        scrape: &mut Scrape,
-    ) {
-        let mut assigned = vec![0; self.pairs.len()];
-        for queue in queues {
-            let Some(at) = self.index.get(&queue.name) else { continue };
-            for (channel, count) in &queue.assigned {
-                if let Some(pair) = self.queues[*at as usize].pairs.get(channel) {
-                    assigned[*pair as usize] += count;
-                }
-            }
-        }
-        for (at, pair) in self.pairs.iter().enumerate() {
-            let cells = pair.tiers.values().map(|cell| waiting[*cell as usize]);
-            let (queued, oldest) = cells.fold((0, u64::MAX), |(sum, oldest), (n, a)| (sum + n, oldest.min(a)));
-            let oldest_ms = if queued == 0 { 0 } else { now.saturating_sub(oldest) };
-            scrape.real(Family::QueueOldestWait, &pair.labels, oldest_ms as f64 / 1e3);
-            scrape.whole_of(Family::Conversations, &pair.labels, "state", "queued", queued);
-            scrape.whole_of(Family::Conversations, &pair.labels, "state", "assigned", assigned[at]);
-            for ((word, _), count) in AGES.into_iter().zip(ages[at]) {
-                scrape.whole_of(Family::Unanswered, &pair.labels, "age", word, count);
-            }
-            for (word, count) in KINDS.into_iter().zip(pair.assignments) {
-                scrape.whole_of(Family::Assignments, &pair.labels, "kind", word, count);
-            }
-            for (word, count) in ENDED.into_iter().zip(pair.ended) {
-                scrape.whole_of(Family::ConversationsEnded, &pair.labels, "reason", word, count);
-            }
-            pair.answered.collect(Family::QueueWait, &pair.labels_answered, scrape);
-            pair.abandoned.collect(Family::QueueWait, &pair.labels_abandoned, scrape);
-            pair.handled.collect(Family::Handle, &pair.labels_work, scrape);
-            debug_assert!(!pair.channel.is_empty());
-        }
-    }
-
-    fn collect_queues(&self, policy: &Policy, queues: &[view::Queue], staff: &Staff, scrape: &mut Scrape) {
-        let mut causes = vec![[0; CAUSES.len()]; self.queues.len()];
-        let mut rotation = vec![0; self.queues.len()];
-        for queue in queues {
-            let Some(at) = self.index.get(&queue.name).map(|at| *at as usize) else { continue };
-            for (cause, count) in &queue.causes {
-                if let Some(column) = CAUSES.iter().position(|word| word == cause) {
-                    causes[at][column] += count;
-                }
-            }
-            rotation[at] = rotation[at].max(queue.rotation_error_milli);
-        }
-        for (at, queue) in self.queues.iter().enumerate() {
-            for (word, count) in CAUSES.into_iter().zip(causes[at]) {
-                scrape.whole_of(Family::QueueWaitingByCause, &queue.labels, "cause", word, count);
-            }
-            scrape.real(Family::WeightedRotationError, &queue.labels, rotation[at] as f64 / 1e3);
-            scrape.whole(Family::Reopens, &queue.labels, queue.reopens);
-        }
-        for queue in &policy.queues {
-            let Some(table) = self.index.get(&queue.name).map(|at| &self.queues[*at as usize]) else { continue };
-            // `other` has no one goal.
-            if *table.name == *queue.name {
-                let goal = f64::from(queue.service_level_goal_permille) / 1e3;
-                scrape.real(Family::ServiceLevelGoal, &table.labels, goal);
-                scrape.real(Family::ServiceLevelThreshold, &table.labels, queue.service_level_ms as f64 / 1e3);
-                staff.collect_queue(&queue.skills, &table.labels, scrape);
-            }
-        }
+impl Level {
+    fn new(workspace: &str, queue: &str, level: u64) -> Level {
+        let text = level.to_string();
+        let labels = labels(&[("workspace", workspace), ("queue", queue), ("level", &text)]);
+        Level { level, labels, counts: [0; Trigger::COUNT] }
     }
 }
 
@@ -457,8 +453,19 @@ fn channels_ruled_to<'a>(policy: &'a Policy, queue: &str) -> BTreeSet<&'a str> {
     rules.flat_map(|rule| &rule.when).filter(|c| c.subject == Subject::Channel).map(|c| &*c.value).collect()
 }
 
+/// Also those that conversations only come to from another queue, whatever their channel.
 fn reached_by_any_channel(policy: &Policy, queue: &str) -> bool {
     let unconditional = |rule: &&engine::policy::Rule| !rule.when.iter().any(|c| c.subject == Subject::Channel);
     policy.rules.iter().filter(|rule| &*rule.queue == queue).any(|rule| unconditional(&rule))
         || policy.entries.iter().any(|entry| &*entry.queue == queue)
+        || policy.queues.iter().any(|other| leads_to(other, queue))
+}
+
+/// By overflow, a way out, the end of a round or its ladder.
+fn leads_to(from: &engine::policy::Queue, queue: &str) -> bool {
+    let exits = [&from.on_full, &from.on_max_wait, &from.on_closed, &from.on_unstaffed, &from.on_unservable];
+    exits.iter().any(|exit| exit.kind == engine::policy::ExitKind::Queue && &*exit.text == queue)
+        || from.steps.iter().any(|step| &*step.overflow == queue)
+        || from.ladder.iter().any(|rung| &*rung.queue == queue)
+        || (from.on_all_declined == engine::policy::RoundEnd::Queue && &*from.all_declined_queue == queue)
 }

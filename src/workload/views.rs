@@ -4,6 +4,7 @@
 use super::keyed::{KeyedMap, KeyedState};
 use dashmap::DashMap;
 use engine::decision::{DecisionType, Position, Reason, Told, ToldConversation};
+use engine::id::{HashKey, Kind};
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
@@ -20,10 +21,12 @@ pub struct ConversationView {
     pub decision_type: DecisionType,
     pub reason: Reason,
     pub policy_version: u64,
-    /// queued, assigned, resolved, closed or abandoned.
+    /// A word of `PhaseWord`, or how it ended: closed, abandoned, deflected or merged.
     pub state: &'static str,
     /// It has left the engine's state.
     pub ended: bool,
+    /// The conversation that it is part of now, where it was merged away.
+    pub survivor: Option<Box<str>>,
     pub told: ToldConversation,
 }
 
@@ -35,16 +38,41 @@ pub struct Views {
     ended: Mutex<HashMap<u16, VecDeque<(u64, u128)>>>,
 }
 
-/// The state that a decision leaves a conversation in; none where it says nothing about that.
-fn state_after(decision_type: DecisionType) -> Option<&'static str> {
-    Some(match decision_type {
-        DecisionType::ConversationQueued => "queued",
-        DecisionType::ConversationAssigned => "assigned",
-        DecisionType::ConversationResolved => "resolved",
-        DecisionType::ConversationClosed => "closed",
-        DecisionType::ConversationAbandoned => "abandoned",
-        _ => return None,
-    })
+/// What a decision is for the view of its conversation.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// The last thing that happened to it.
+    Happened,
+    /// Its facts at that time, and nothing else worth showing.
+    Facts,
+}
+
+fn part_of(decision_type: DecisionType) -> Part {
+    match decision_type {
+        DecisionType::EventRecorded
+        | DecisionType::CommandRejected
+        | DecisionType::MentionNotified
+        | DecisionType::AgentChanged
+        | DecisionType::CapacityExceeded => Part::Facts,
+        _ => Part::Happened,
+    }
+}
+
+/// How a decision ends its conversation, if it does.
+fn end_of(decision_type: DecisionType) -> Option<&'static str> {
+    match decision_type {
+        DecisionType::ConversationClosed => Some("closed"),
+        DecisionType::ConversationAbandoned => Some("abandoned"),
+        DecisionType::ConversationDeflected => Some("deflected"),
+        _ => None,
+    }
+}
+
+/// What one record says about one conversation: its last decision, and the last that has its facts.
+#[derive(Clone, Copy, Default)]
+struct Last {
+    happened: Option<usize>,
+    facts: usize,
 }
 
 impl Views {
@@ -53,53 +81,49 @@ impl Views {
         self.conversations.get(&key).map(|view| view.clone())
     }
 
-    /// Takes a record's decisions; `keys` are their conversations'. Of several that set a conversation's state in one
-    /// record nobody could see but the last.
-    pub(super) fn take(&self, shard: u16, seq: u64, decisions: &[Told], keys: &[Option<u128>]) {
-        let mut last: KeyedMap<usize> = KeyedMap::default();
+    /// Takes a record's decisions; `keys` are their conversations'. Of several about one conversation in one record
+    /// nobody could see but the last.
+    pub(super) fn take(&self, shard: u16, seq: u64, decisions: &[Told], keys: &[Option<u128>], key_of: HashKey) {
+        let mut last: KeyedMap<Last> = KeyedMap::default();
         for (idx, (told, key)) in decisions.iter().zip(keys).enumerate() {
-            if let (Some(key), Some(_)) = (key, state_after(told.decision_type)) {
-                last.insert(*key, idx);
+            let Some(key) = key else { continue };
+            let last = last.entry(*key).or_default();
+            last.facts = idx;
+            if part_of(told.decision_type) == Part::Happened {
+                last.happened = Some(idx);
             }
         }
         for (idx, (told, key)) in decisions.iter().zip(keys).enumerate() {
             let (Some(conversation), Some(key)) = (&told.conversation, *key) else { continue };
-            let position = Position { seq, idx: idx as u32 };
-            match state_after(told.decision_type) {
-                Some(state) if last.get(&key) == Some(&idx) => {
-                    self.set(shard, position, told, conversation, key, state)
-                }
-                None if told.decision_type == DecisionType::ConversationUpdated => {
-                    self.update(position, told, conversation, key);
-                }
-                _ => {}
+            if told.decision_type == DecisionType::ConversationMerged {
+                self.merged_away(Position { seq, idx: idx as u32 }, told, conversation, key_of);
+            }
+            let last = last[&key];
+            if last.happened == Some(idx) {
+                self.set(shard, Position { seq, idx: idx as u32 }, told, conversation, key);
+            }
+            if last.facts == idx && last.happened != Some(idx) {
+                self.refresh(told, conversation, key);
             }
         }
     }
 
-    /// A changed tier or queue of one that waits: its facts are new, its state is not.
-    fn update(&self, position: Position, told: &Told, conversation: &ToldConversation, key: u128) {
-        if let Some(mut view) = self.conversations.get_mut(&key) {
+    /// A fact or a refused command: what it says of the conversation is new, what happened last is not.
+    fn refresh(&self, told: &Told, conversation: &ToldConversation, key: u128) {
+        if let Some(mut view) = self.conversations.get_mut(&key).filter(|view| !view.ended) {
+            let previous_owner = std::mem::take(&mut view.told.previous_owner);
             view.told = conversation.clone();
-            (view.position, view.decided_at, view.policy_version) = (position, told.time, told.policy_version);
+            if view.told.previous_owner.is_empty() {
+                view.told.previous_owner = previous_owner;
+            }
+            (view.state, view.policy_version) = (conversation.state.word(), told.policy_version);
         }
     }
 
-    fn set(
-        &self,
-        shard: u16,
-        position: Position,
-        told: &Told,
-        conversation: &ToldConversation,
-        key: u128,
-        state: &'static str,
-    ) {
+    fn set(&self, shard: u16, position: Position, told: &Told, conversation: &ToldConversation, key: u128) {
         let decision_type = told.decision_type;
-        let ended = match decision_type {
-            DecisionType::ConversationClosed | DecisionType::ConversationAbandoned => true,
-            DecisionType::ConversationResolved => conversation.live,
-            _ => false,
-        };
+        let end = end_of(decision_type);
+        let ended = end.is_some() || (decision_type == DecisionType::ConversationResolved && conversation.live);
         let view = ConversationView {
             shard,
             position,
@@ -107,14 +131,28 @@ impl Views {
             decision_type,
             reason: told.reason,
             policy_version: told.policy_version,
-            state,
+            state: end.unwrap_or(conversation.state.word()),
             ended,
+            survivor: None,
             told: conversation.clone(),
         };
         self.conversations.insert(key, view);
         if ended {
             self.keep_for_a_while(shard, told.time, key);
         }
+    }
+
+    /// The other one of a merge, of which the decision only has the id, ends as it was.
+    fn merged_away(&self, position: Position, told: &Told, survivor: &ToldConversation, key_of: HashKey) {
+        let Some(detail) = &told.detail else { return };
+        let key = key_of.hash(Kind::Conversation, &told.workspace, &[&detail.other]);
+        let Some(mut view) = self.conversations.get_mut(&key).filter(|view| !view.ended) else { return };
+        (view.position, view.decided_at) = (position, told.time);
+        (view.decision_type, view.reason) = (told.decision_type, told.reason);
+        (view.state, view.ended, view.survivor) = ("merged", true, Some(survivor.id.clone()));
+        let shard = view.shard;
+        drop(view);
+        self.keep_for_a_while(shard, told.time, key);
     }
 
     fn keep_for_a_while(&self, shard: u16, ended_at: u64, key: u128) {

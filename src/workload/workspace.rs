@@ -1,12 +1,16 @@
-//! The counters of one workspace, and who waits and who holds what: a fold over its typed decisions.
+//! The counters of one workspace: a fold over its typed decisions, and over its agents as the replica has them.
 
-use super::Judged;
-use super::keyed::KeyedMap;
-use super::staff::{AgentIndex, Staff, TeamChannel};
-use super::tables::{self, CellIndex, Tables};
+use super::conversations::Conversations;
+use super::staff::Staff;
+use super::tables::Tables;
+use super::tallies::{AgentTally, Tallies};
+use super::views::Views;
+use super::words::{Exceeded, Survey};
+use super::{Judged, SurveyScore};
 use crate::metrics::{Family, Labels, Scrape, labels};
 use engine::Engine;
-use engine::decision::{DecisionType, Outcome, Reason, Told, ToldConversation};
+use engine::decision::{DecisionType, Outcome, Told};
+use engine::id::{HashKey, Kind};
 use engine::input::EventType;
 use engine::policy::Policy;
 use engine::view;
@@ -26,11 +30,21 @@ fn result_of(judged: &Judged) -> usize {
     }
 }
 
+fn is_built(event_type: EventType) -> bool {
+    !matches!(
+        event_type,
+        EventType::CustomerErased
+            | EventType::CalendarExpand
+            | EventType::CallbackRequest
+            | EventType::ParticipantAdd
+            | EventType::ParticipantRemove
+    )
+}
+
 /// Which results a type can have: facts are never refused, commands never ignored, what is not built never applied.
 fn can_be(event_type: EventType, result: usize) -> bool {
-    let built = (event_type as u8) < EventType::MessageStatus as u8;
     match result {
-        0 => built,
+        0 => is_built(event_type),
         2 => !event_type.is_command(),
         3 => event_type.is_command(),
         _ => true,
@@ -53,78 +67,58 @@ struct Messages {
     counts: [u64; MESSAGES.len()],
 }
 
+/// Sources of a workspace that are suspect at once, as far as they are counted.
+const SUSPECTS_MAX: usize = 1_024;
+
 pub(super) struct WorkspaceFold {
     pub(super) name: Box<str>,
-    labels: Labels,
+    key: HashKey,
     tables: Tables,
-    pub(super) staff: Staff,
-    /// By the conversation's hash.
-    open: KeyedMap<Open>,
-    /// Conversations in the engine's state, resolved ones that may still reopen included.
-    pub(super) kept: usize,
+    staff: Staff,
+    tallies: Tallies,
+    conversations: Conversations,
     /// By event type's number and result.
     events: Vec<[u64; RESULTS.len()]>,
     decisions: [u64; 256],
     messages: HashMap<Box<str>, Messages>,
-    /// Of the policy in force: whether a channel is exclusive.
-    exclusive: HashMap<Box<str>, bool>,
-    /// What `catch_up` has to read from the replica: one agent's configuration, or everybody's.
-    changed_agents: Vec<Box<str>>,
-    changed_policy: bool,
-}
-
-/// An open conversation: in line, or held by an agent.
-struct Open {
-    cell: CellIndex,
-    arrival: u64,
-    queued_at: u64,
-    hold: Option<Hold>,
-}
-
-struct Hold {
-    agent: AgentIndex,
-    units: u32,
-    exclusive: bool,
-    since: u64,
-    of: TeamChannel,
+    /// Until when each suspect source of presence is one, ms UTC.
+    suspects: Vec<u64>,
 }
 
 impl WorkspaceFold {
-    pub(super) fn new(name: &str, queues_left: Arc<AtomicUsize>) -> WorkspaceFold {
+    pub(super) fn new(name: &str, key: HashKey, queues_left: Arc<AtomicUsize>) -> WorkspaceFold {
         WorkspaceFold {
             name: name.into(),
-            labels: labels(&[("workspace", name)]),
+            key,
             tables: Tables::new(name, queues_left),
             staff: Staff::new(name),
-            open: KeyedMap::default(),
-            kept: 0,
+            tallies: Tallies::default(),
+            conversations: Conversations::new(key),
             events: vec![[0; RESULTS.len()]; 256],
             decisions: [0; 256],
             messages: HashMap::new(),
-            exclusive: HashMap::new(),
-            changed_agents: Vec::new(),
-            changed_policy: false,
+            suspects: Vec::new(),
         }
     }
 
-    /// Takes one decision; `key` is its conversation's. The replica is after the whole record already, and the staff's
-    /// seconds are at this decision's time.
+    /// Conversations in the engine's state.
+    pub(super) fn kept(&self) -> usize {
+        self.conversations.kept
+    }
+
+    /// Takes one decision; `key` is its conversation's. The replica is after the whole record already.
     pub(super) fn take(&mut self, told: &Told, key: Option<u128>, live: bool, replica: &Engine) {
-        if live {
-            self.decisions[told.decision_type as usize] += 1;
-        }
+        self.tables.live = live;
+        self.decisions[told.decision_type as usize] += u64::from(live);
         if let (Some(conversation), Some(key)) = (&told.conversation, key) {
-            self.take_conversation(told, conversation, key, live);
+            self.conversations.take(told, conversation, key, &mut self.tables, &mut self.tallies);
         }
-        match (told.decision_type, &told.agent) {
-            (DecisionType::WorkspaceConfigured, _) => self.configure(replica),
-            (DecisionType::AgentChanged, Some(agent)) => {
-                self.staff.take(agent);
-                if told.reason == Reason::Configured {
-                    self.changed_agents.push(agent.id.clone());
-                }
+        match (told.decision_type, &told.agent, &told.detail) {
+            (DecisionType::WorkspaceConfigured, ..) => self.configure(replica),
+            (DecisionType::CapacityExceeded, Some(agent), _) => {
+                self.staff.exceeded(&agent.team, Exceeded::of(told.reason), live);
             }
-            (DecisionType::CapacityExceeded, Some(agent)) => self.staff.exceeded(&agent.team, told.reason, live),
+            (DecisionType::SourceSuspect, _, Some(detail)) => self.suspect(detail.until, told.time),
             _ => {}
         }
     }
@@ -132,115 +126,39 @@ impl WorkspaceFold {
     /// A policy is a record of its own, so the replica's is the one that this decision put in force.
     fn configure(&mut self, replica: &Engine) {
         let Some(workspace) = replica.workspace(&self.name) else { return };
-        let policy = workspace.policy;
-        self.tables.configure(policy);
-        self.configure_messages(policy);
-        self.exclusive = policy.channels.iter().map(|channel| (channel.name.clone(), channel.exclusive)).collect();
-        self.changed_policy = true;
+        self.tables.configure(workspace.policy);
+        self.configure_messages(workspace.policy);
     }
 
-    /// Reads from the replica what decisions do not tell: skills, and units that a new policy gave.
-    pub(super) fn catch_up(&mut self, replica: &Engine) {
-        if !self.changed_policy && self.changed_agents.is_empty() {
-            return;
-        }
-        let Some(workspace) = replica.workspace(&self.name) else { return };
-        if std::mem::take(&mut self.changed_policy) {
-            self.changed_agents.clear();
-            workspace.agents().iter().for_each(|agent| self.staff.sync(agent));
-        }
-        for agent in self.changed_agents.drain(..) {
-            if let Some(agent) = workspace.agent(&agent) {
-                self.staff.sync(&agent);
-            }
+    /// A source is told once in each of its suspicions.
+    fn suspect(&mut self, until: u64, now: u64) {
+        self.suspects.retain(|until| *until > now);
+        if self.suspects.len() < SUSPECTS_MAX {
+            self.suspects.push(until);
         }
     }
 
-    fn take_conversation(&mut self, told: &Told, conversation: &ToldConversation, key: u128, live: bool) {
-        match told.decision_type {
-            DecisionType::ConversationOpened => self.kept += 1,
-            DecisionType::ConversationQueued => self.queued(told, conversation, key, live),
-            DecisionType::ConversationAssigned => self.assigned(told, conversation, key, live),
-            DecisionType::ConversationUpdated => self.updated(told, conversation, key, live),
-            DecisionType::ConversationResolved => {
-                self.leave(told, conversation, key, tables::EXIT_CLOSED, live);
-                self.tables.ended(conversation, tables::ENDED_RESOLVED, live);
-                self.staff.resolved(&conversation.previous_owner, live);
-                self.kept -= usize::from(conversation.live);
-            }
-            DecisionType::ConversationAbandoned => {
-                let short = told.reason == Reason::ShortAbandoned;
-                let exit = if short { tables::EXIT_SHORT_ABANDONED } else { tables::EXIT_ABANDONED };
-                self.leave(told, conversation, key, exit, live);
-                self.kept -= 1;
-            }
-            // A closed one that was already resolved ended then.
-            DecisionType::ConversationClosed => {
-                if self.leave(told, conversation, key, tables::EXIT_CLOSED, live).is_some() {
-                    self.tables.ended(conversation, tables::ENDED_CLOSED, live);
-                }
-                self.kept -= 1;
-            }
-            DecisionType::ConversationReopened => self.tables.reopened(conversation, live),
-            _ => {}
-        }
+    /// Seconds up to `now`.
+    pub(super) fn advance(&mut self, now: u64, live: bool) {
+        self.staff.advance(now, live);
     }
 
-    fn queued(&mut self, told: &Told, conversation: &ToldConversation, key: u128, live: bool) {
-        self.leave(told, conversation, key, tables::EXIT_TRANSFERRED, live);
-        let cell = self.tables.cell(&conversation.queue, &conversation.channel, &conversation.tier);
-        self.tables.enter(cell, tables::entry_of(told.reason), live);
-        let (arrival, queued_at) = (conversation.arrival, conversation.queued_at);
-        self.open.insert(key, Open { cell, arrival, queued_at, hold: None });
+    /// Takes an agent as the replica has him at the time advanced to.
+    pub(super) fn sync(&mut self, agent: view::Agent, views: &Views, counted: bool) {
+        let WorkspaceFold { name, key, tables, staff, tallies, .. } = self;
+        tables.live = counted;
+        let pair_of = |conversation: &str| {
+            let view = views.conversation(key.hash(Kind::Conversation, name, &[conversation]))?;
+            Some(tables.pair(&view.told.queue, &view.told.channel))
+        };
+        let wrapped_up = staff.sync(agent, tallies, pair_of);
+        wrapped_up.iter().for_each(|over| tables.wrapped_up(over.pair, over.held_ms));
     }
 
-    fn assigned(&mut self, told: &Told, conversation: &ToldConversation, key: u128, live: bool) {
-        let claimed = told.reason == Reason::Claim;
-        let exit = if claimed { tables::EXIT_CLAIMED } else { tables::EXIT_ANSWERED };
-        let cell = self
-            .leave(told, conversation, key, exit, live)
-            .unwrap_or_else(|| self.tables.cell(&conversation.queue, &conversation.channel, &conversation.tier));
-        self.tables.assigned(cell, told.reason, live);
-        let exclusive = self.exclusive.get(&conversation.channel).copied().unwrap_or(false);
-        let (units, since) = (conversation.units, told.time);
-        let (agent, of) = self.staff.hold(&conversation.owner, &conversation.channel, units, exclusive, live);
-        let (arrival, queued_at) = (conversation.arrival, conversation.queued_at);
-        let hold = Some(Hold { agent, units, exclusive, since, of });
-        self.open.insert(key, Open { cell, arrival, queued_at, hold });
-    }
-
-    /// A waiting one whose labels a new policy changed leaves one line and enters another.
-    fn updated(&mut self, told: &Told, conversation: &ToldConversation, key: u128, live: bool) {
-        let cell = self.tables.cell(&conversation.queue, &conversation.channel, &conversation.tier);
-        if self.open.get(&key).is_some_and(|open| open.hold.is_none() && open.cell != cell) {
-            self.queued(told, conversation, key, live);
-        }
-    }
-
-    /// Ends where it was: out of its line by this exit, or out of its owner's hands. Says in which cell that was; none:
-    /// it was in neither.
-    fn leave(
-        &mut self,
-        told: &Told,
-        conversation: &ToldConversation,
-        key: u128,
-        exit: usize,
-        live: bool,
-    ) -> Option<CellIndex> {
-        let open = self.open.remove(&key)?;
-        match open.hold {
-            None => {
-                let waited_ms = told.time.saturating_sub(open.queued_at);
-                let in_time = waited_ms <= conversation.service_level_ms;
-                self.tables.exit(open.cell, exit, conversation.waited_ms, in_time, live);
-            }
-            Some(hold) => {
-                let held_ms = told.time.saturating_sub(hold.since);
-                self.staff.release(hold.agent, hold.of, hold.units, hold.exclusive, held_ms, live);
-                self.tables.handled(open.cell, held_ms, live);
-            }
-        }
-        Some(open.cell)
+    pub(super) fn tally(&self, agent: &str) -> AgentTally {
+        let mut tally = self.tallies.of(agent);
+        tally.unit_ms += self.staff.untallied_unit_ms(agent);
+        tally
     }
 
     /// Where this is not what the replica is, as a sentence.
@@ -250,6 +168,19 @@ impl WorkspaceFold {
 
     pub(super) fn count_event(&mut self, judged: &Judged) {
         self.events[judged.event_type as usize][result_of(judged)] += 1;
+    }
+
+    /// Two customers, by their hashes, that are one from now on.
+    pub(super) fn count_link(&mut self, customers: (u128, u128)) {
+        self.tables.live = true;
+        self.conversations.customers_linked(customers, &mut self.tables);
+    }
+
+    /// A score for the queue that the conversation was in last, by its name; empty where that is not known any more.
+    pub(super) fn count_survey(&mut self, survey: &SurveyScore, queue: &str) {
+        self.tables.live = true;
+        let share = f64::from(survey.score) / f64::from(survey.max.max(1));
+        self.tables.surveyed(queue, Survey::of(survey.kind), share);
     }
 
     fn configure_messages(&mut self, policy: &Policy) {
@@ -291,7 +222,7 @@ impl WorkspaceFold {
         }
         for decision_type in DecisionType::ALL {
             let count = self.decisions[*decision_type as usize];
-            scrape.whole_of(Family::Decisions, &self.labels, "type", decision_type.word(), count);
+            scrape.whole_of(Family::Decisions, &self.tables.labels, "type", decision_type.word(), count);
         }
         for messages in self.messages.values() {
             for (column, count) in messages.counts.iter().enumerate() {
@@ -300,9 +231,12 @@ impl WorkspaceFold {
                 }
             }
         }
-        let ages =
-            self.tables.ages(now, self.open.values().filter(|open| open.hold.is_none()).map(|o| (o.cell, o.arrival)));
-        self.tables.collect(now, workspace, &ages, &self.staff, scrape);
+        self.tables.collect(now, workspace, &self.staff, scrape);
         self.staff.collect(scrape);
+    }
+
+    /// Sources of presence that are suspect now.
+    pub(super) fn suspects(&self, now: u64) -> u64 {
+        self.suspects.iter().filter(|until| **until > now).count() as u64
     }
 }

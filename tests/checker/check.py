@@ -8,6 +8,8 @@ It shares no code with the engine and knows only `wire.md`: it reads what the dr
 RUN, namely what was sent and what was answered, the decisions that each shard told while it was being killed and again
 at the end (/v1/decisions), and on Kafka the records of strowger.decisions and strowger.dead-letters (kcat).
 It does not talk to a server: a run can be judged again, or doctored (self_test.py) to see that the checker can fail.
+Here is what holds of any stream of decisions: order, identity, one outcome for each event. What holds of a contact
+center (owners, offers, holds, presences, timers) is in desk.py.
 """
 
 import glob
@@ -15,7 +17,11 @@ import json
 import os
 import re
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.dont_write_bytecode = True
+from desk import Desk, Restart  # noqa: E402
 
 SHOWN_PER_FINDING = 5
 
@@ -36,7 +42,7 @@ class Findings:
 class Decision:
     """One published decision, taken apart once."""
 
-    __slots__ = ("shard", "key", "count", "hash", "prev", "type", "workspace", "subject", "cause", "data", "identity")
+    __slots__ = ("shard", "key", "count", "hash", "prev", "type", "workspace", "subject", "time", "cause", "data", "identity")
 
     def __init__(self, event):
         data = event["data"]
@@ -49,6 +55,7 @@ class Decision:
         self.type = event["type"].removeprefix("strowger.")
         self.workspace = event["workspace"]
         self.subject = event.get("subject")
+        self.time = event["time"]
         cause = data["cause"]
         self.cause = None if cause == "tick" else (self.workspace, cause["source"], cause["id"])
         self.data = data
@@ -103,7 +110,7 @@ class Shard:
             if len({d.hash for d in decisions}) != 1 or len({d.count for d in decisions}) != 1:
                 self.findings.add("record", f"shard {self.number}: record {seq} has several hashes or counts")
 
-    def judge_stream(self, name, events, must_be_whole):
+    def judge_stream(self, name, events, whole_up_to):
         """A consumer's view: drops what it has seen, alarms at a gap and where a position has another content."""
         last = None
         seen = set()
@@ -120,8 +127,8 @@ class Shard:
                 self.findings.add("gap", f"{name}, shard {self.number}: {decision.key} says prev {decision.prev}, last seen was {last}")
             last = decision.key
             seen.add(decision.key)
-        missing = [key for key in self.final if key not in seen]
-        if must_be_whole and missing:
+        missing = [key for key in self.final if key <= whole_up_to and key not in seen]
+        if missing:
             self.findings.add("unpublished", f"{name}, shard {self.number}: {len(missing)} decisions never came, the first {missing[0]}")
 
 
@@ -134,6 +141,8 @@ class Log:
         self.produced = {}  # cause -> event, appended to strowger.events and acknowledged by the broker
         self.garbage = []
         self.kills = []
+        self.restarts = []
+        self.ends = {}  # shard -> key of the last event's outcome: all up to there has been relayed
         self.up_s = 0.001  # between ready and kill, all together
         up_since = 0.0
         lost = []
@@ -161,8 +170,15 @@ class Log:
             elif kind == "kill":
                 self.kills.append(line["at"])
                 self.up_s += line["at"] - up_since
+                self.restarts.append(Restart(line["wall_ms"], line["dead_ms"], None, None))
+            elif kind == "last":
+                self.ends = {int(shard): tuple(key) for shard, key in line["ends"].items()}
+            elif kind == "start":
+                self.restarts[-1].start = line["wall_ms"]
             elif kind in ("begin", "ready"):
                 up_since = line["at"]
+                if kind == "ready":
+                    self.restarts[-1].ready = line["wall_ms"]
             elif kind == "end":
                 self.up_s += line["at"] - up_since
         self.kills_with_unanswered = 0
@@ -173,12 +189,19 @@ class Log:
             before = kill
 
     def acknowledged(self):
-        """cause -> outcome of the first answer with status 200."""
+        """cause -> outcome of the first answer with status 200 and a position: the renewals without effect are left out,
+        which come to nothing and of which the same event again may come to something."""
         for cause, answers in self.answers.items():
             for status, outcome in answers:
-                if status == 200:
+                if status == 200 and "position" in outcome:
                     yield cause, outcome
                     break
+
+    def renewals(self):
+        """The causes of those that were answered 200 without a position."""
+        for cause, answers in self.answers.items():
+            if any(status == 200 and "position" not in outcome for status, outcome in answers):
+                yield cause
 
 
 def cause_of(event):
@@ -212,8 +235,12 @@ def judge_outcomes(shards, log, dead, findings):
         if place_of(outcome) != (first.shard, *first.key):
             findings.add("position", f"{' '.join(cause)} was answered {place_of(outcome)}, decided at {(first.shard, *first.key)}")
         judge_outcome_word(cause, outcome, first, findings)
+    for cause in log.renewals():
+        event = log.events[cause]
+        if event["type"] != "agent.presence" or "expires_in_s" not in event["data"]:
+            findings.add("lost", f"{' '.join(cause)}, {event['type']}, was answered without a position and renews no lease")
     for cause, answers in log.answers.items():
-        settled = {json.dumps(bare(outcome), sort_keys=True) for status, outcome in answers if status == 200}
+        settled = {json.dumps(bare(outcome), sort_keys=True) for status, outcome in answers if status == 200 and "position" in outcome}
         if len(settled) > 1:
             findings.add("two answers", f"{' '.join(cause)} was answered differently: {sorted(settled)}")
     for cause in log.produced:
@@ -263,119 +290,6 @@ def judge_dead_letters(records, log, findings):
     return letters
 
 
-class Desk:
-    """The ledger, kept from the decisions alone: owners and epochs, agents' states, holds and units."""
-
-    def __init__(self, run, log, findings):
-        self.log = log
-        self.findings = findings
-        self.channels = run["channels"]
-        self.owner = {}  # (workspace, conversation) -> agent or None, of open ones
-        self.epoch = {}
-        self.holds = defaultdict(dict)  # (workspace, agent) -> {conversation: (units, channel)}
-        self.units = {}  # (workspace, agent) -> total, as last told
-        self.state = {}
-        self.chosen = {}  # (workspace, agent) -> status by the driver's own presence events
-        self.met = set()
-        self.assignments = defaultdict(int)
-
-    def apply(self, decision):
-        self.note_presence(decision)
-        data, kind = decision.data, decision.type
-        if kind in ("agent.changed", "capacity.exceeded"):
-            self.agent_told(decision)
-        if kind.startswith("conversation.") or kind == "message.routed":
-            self.conversation_told(decision, kind, data)
-
-    def complain(self, name, decision, sentence):
-        self.findings.add(name, f"shard {decision.shard}, {decision.key}: {sentence}")
-
-    def note_presence(self, decision):
-        """The status an agent has by what the driver sent: the engine's own words about it are not trusted."""
-        if decision.cause is None or decision.cause in self.met or decision.is_duplicate():
-            return
-        self.met.add(decision.cause)
-        event = self.log.events.get(decision.cause)
-        if event is None or event["type"] != "agent.presence" or ignored(decision):
-            return
-        self.chosen[(event["workspace"], event["data"]["agent"])] = event["data"]["status"]
-
-    def agent_told(self, decision):
-        told = decision.data["agent"]
-        agent = (decision.workspace, told["id"])
-        self.units[agent], self.state[agent] = told["units"], told["state"]
-        used = sum(units for units, _ in self.holds[agent].values())
-        if decision.type == "agent.changed" and told["units_used"] != used:
-            self.complain("ledger", decision, f"{agent[1]} is told to use {told['units_used']} units, his holds are {used}")
-        status = self.chosen.get(agent, "offline")
-        shown = told["state"] if told["state"] in ("offline", "away") else "online"
-        if decision.type == "agent.changed" and shown != status:
-            self.complain("presence", decision, f"{agent[1]} is told to be {told['state']}, he said {status}")
-
-    def conversation_told(self, decision, kind, data):
-        who = (decision.workspace, decision.subject)
-        epoch, owner = data["epoch"], data.get("owner") or None
-        before, last_epoch = self.owner.get(who), self.epoch.get(who, -1)
-        if epoch < last_epoch:
-            self.complain("epoch", decision, f"{who[1]} falls from epoch {last_epoch} to {epoch}")
-        self.epoch[who] = max(epoch, last_epoch)
-        if kind in ("conversation.opened", "conversation.reopened"):
-            if self.owner.get(who) is not None:
-                self.complain("owner", decision, f"{who[1]} is opened while {before} owns it")
-            if kind == "conversation.reopened" and epoch <= last_epoch:
-                self.complain("epoch", decision, f"{who[1]} is reopened at epoch {epoch}, was {last_epoch}")
-            self.owner[who] = None
-        elif kind == "conversation.assigned":
-            self.assigned(decision, who, owner, before, epoch, last_epoch)
-        elif kind in ("conversation.resolved", "conversation.closed", "conversation.abandoned", "conversation.unassigned"):
-            if owner is not None:
-                self.complain("owner", decision, f"{who[1]} ended and {owner} still owns it")
-            if before is not None and data.get("previous_owner") not in (None, "", before):
-                self.complain("owner", decision, f"{who[1]} ended for {data['previous_owner']}, {before} owned it")
-            self.release(who, before)
-        elif owner != before:
-            self.complain("owner", decision, f"{kind} of {who[1]} tells owner {owner}, it is {before}")
-
-    def assigned(self, decision, who, owner, before, epoch, last_epoch):
-        reason = decision.data.get("reason")
-        self.assignments[reason] += 1
-        agent = (decision.workspace, owner)
-        if owner is None:
-            return self.complain("owner", decision, f"{who[1]} is assigned to nobody")
-        if epoch <= last_epoch:
-            self.complain("epoch", decision, f"{who[1]} is assigned at epoch {epoch}, was {last_epoch}")
-        if who not in self.owner:
-            self.complain("owner", decision, f"{who[1]} is assigned and was never opened")
-        if before is not None:
-            if reason != "supervisor" or (decision.data.get("previous_owner") or None) != before:
-                self.complain("owner", decision, f"{who[1]} gets {owner} while {before} owns it")
-            self.release(who, before)
-        channel = decision.data["channel"]
-        nature = self.channels[channel]
-        if decision.data["units"] != nature["units"]:
-            self.complain("ledger", decision, f"{who[1]} takes {decision.data['units']} units, its channel {nature['units']}")
-        held = self.holds[agent]
-        if reason != "supervisor":
-            used = sum(units for units, _ in held.values())
-            if used + nature["units"] > self.units.get(agent, 0):
-                self.complain("capacity", decision, f"{owner} holds {used} of {self.units.get(agent, 0)} units and gets {nature['units']} more")
-            if any(self.channels[of]["exclusive"] for _, of in held.values()):
-                self.complain("capacity", decision, f"{owner} holds an exclusive contact and gets another")
-            if self.chosen.get(agent, "offline") != "online" or self.state.get(agent) in (None, "offline", "away"):
-                self.complain("offline", decision, f"{owner} is {self.chosen.get(agent)} and gets {who[1]} ({reason})")
-        held[who[1]] = (nature["units"], channel)
-        self.owner[who] = owner
-
-    def release(self, who, owner):
-        self.owner[who] = None
-        if owner is not None:
-            self.holds[(who[0], owner)].pop(who[1], None)
-
-
-def ignored(decision):
-    return decision.type == "event.recorded" and decision.data["outcome"] == "ignored"
-
-
 def read_run(folder, findings):
     with open(os.path.join(folder, "run.json"), encoding="utf-8") as text:
         run = json.load(text)
@@ -387,11 +301,11 @@ def read_run(folder, findings):
         shards[number].read_final(ndjson(path))
         told = os.path.join(folder, f"told-{number}.ndjson")
         if os.path.exists(told):
-            shards[number].judge_stream("the stream of /v1/decisions", ndjson(told), must_be_whole=False)
+            shards[number].judge_stream("the stream of /v1/decisions", ndjson(told), whole_up_to=())
     return run, log, shards
 
 
-def judge_topic(folder, shards, findings):
+def judge_topic(folder, shards, log, findings):
     path = os.path.join(folder, "decisions.ndjson")
     if not os.path.exists(path):
         return 0
@@ -399,29 +313,46 @@ def judge_topic(folder, shards, findings):
     for record in ndjson(path):
         by_partition[record["partition"]].append(json.loads(record["payload"]))
     for number, shard in shards.items():
-        shard.judge_stream("strowger.decisions", by_partition.get(number, []), must_be_whole=True)
+        shard.judge_stream("strowger.decisions", by_partition.get(number, []), whole_up_to=log.ends.get(number, ()))
     for number in by_partition.keys() - shards.keys():
         findings.add("unconfirmed", f"strowger.decisions has partition {number}, /v1/decisions has no such shard")
     return sum(map(len, by_partition.values()))
+
+
+def judge_liveliness(log, acknowledged, assignments, seen, due_while_dead, findings):
+    """A run in which nothing of the kind happened shows nothing."""
+    wanted = {
+        "acknowledged": acknowledged, "assigned by the engine": assignments["auto"], "offers accepted": seen["offers accepted"],
+        "offers declined": seen["offers declined"], "offers expired": seen["offer"], "leases run out": seen["lease"],
+        "snoozes ended": seen["snooze"], "wrap-ups ended": seen["wrap-up"],
+        "wrap-ups completed": seen["wrap-up completed"], "renewals without effect": sum(1 for _ in log.renewals()),
+    }
+    if log.kills:
+        wanted["timers that came due while the server was dead"] = sum(due_while_dead.values())
+    for what, count in wanted.items():
+        if not count:
+            findings.add("empty run", f"{what}: none; such a run shows nothing")
 
 
 def judge(folder):
     """(findings, summary) of a run."""
     findings = Findings()
     run, log, shards = read_run(folder, findings)
-    relayed = judge_topic(folder, shards, findings)
+    relayed = judge_topic(folder, shards, log, findings)
     dead_path = os.path.join(folder, "dead-letters.ndjson")
     dead = judge_dead_letters(ndjson(dead_path) if os.path.exists(dead_path) else [], log, findings)
     acknowledged, decided = judge_outcomes(shards, log, dead, findings)
-    desk = Desk(run, log, findings)
+    desks = []
     for shard in shards.values():
+        desks.append(Desk(run, log, findings))
         for decision in shard.final.values():
-            desk.apply(decision)
+            desks[-1].apply(decision)
+    assignments, seen, due_while_dead = (
+        sum((getattr(desk, name) for desk in desks), Counter()) for name in ("assignments", "seen", "due_while_dead"))
     rate = len(log.events) / log.up_s
     if rate < run["at_least"]:
         findings.add("idle", f"only {rate:.0f} events a second were sent while the server was up, asked for were {run['at_least']}")
-    if not acknowledged or not desk.assignments.get("auto"):
-        findings.add("empty run", "nothing was acknowledged or nothing assigned: such a run shows nothing")
+    judge_liveliness(log, acknowledged, assignments, seen, due_while_dead, findings)
     if log.kills and 2 * log.kills_with_unanswered < len(log.kills):
         findings.add("easy kills", f"only {log.kills_with_unanswered} of {len(log.kills)} kills found an event sent and unanswered")
     summary = {
@@ -437,7 +368,11 @@ def judge(folder):
         "decisions_by_kcat": relayed,
         "repeats_dropped": sum(shard.repeats for shard in shards.values()),
         "dead_letters": len(dead),
-        "assignments": dict(sorted(desk.assignments.items())),
+        "renewals_without_effect": sum(1 for _ in log.renewals()),
+        "assignments": dict(sorted(assignments.items())),
+        "seen": dict(sorted(seen.items())),
+        "timers_due_while_dead": dict(sorted(due_while_dead.items())),
+        "latest_timer_ms": max((desk.latest_ms for desk in desks), default=0),
         "broken": {name: len(sentences) for name, sentences in sorted(findings.by_name.items())},
     }
     return findings, summary

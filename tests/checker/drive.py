@@ -4,10 +4,12 @@
     drive.py --binary target/debug/strowger --out RUN --mode embedded --kills 50
     drive.py --binary target/debug/strowger --out RUN --mode kafka --bootstrap 127.0.0.1:9092 --kills 20
 
-Workers send contacts, messages, presences, resolves, claims and assignments over HTTP, as single events, batches and
-NDJSON. What was sent and not answered when the server died is sent again, with the same id, when it is back. On Kafka
-some events, and some garbage, are appended to the events topic by kcat besides. A follower reads each shard's decisions
-all the while. The folder RUN then has all that check.py judges; this program itself judges nothing.
+Workers send what load.py draws over HTTP, as single events, batches and NDJSON: contacts, messages, leases and their
+renewals from two devices an agent, answers to offers in time and too late, snoozes, transfers, claims, assignments, ends
+and wrap-ups. What was sent and not answered when the server died is sent again, with the same id, when it is back. On
+Kafka some events, and some garbage, are appended to the events topic by kcat besides. A follower reads each shard's
+decisions all the while, and what it learns from them the workers act upon. The folder RUN then has all that check.py
+judges; this program itself judges nothing.
 Needs only Python's own library, and kcat for Kafka. The load is drawn from --seed; where the kills fall is drawn from it
 too, but what they meet depends on the machine.
 """
@@ -27,33 +29,20 @@ import threading
 import time
 import urllib.parse
 
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.dont_write_bytecode = True
+from load import AGENT_UNITS, CHANNELS, POLICY, QUEUES, WORKSPACES, Draws, Scene, cloud_event, configuration  # noqa: E402
+
 WORKERS = 8
-# Named so that each of the four shards has one or two.
-WORKSPACES = [f"kill-{name}" for name in ("amber", "birch", "dune", "ember", "grove", "lake")]
-AGENTS_PER_WORKSPACE = 10
-STRATEGIES = ("longest_idle", "least_loaded", "weighted_round_robin")
-OPEN_PER_WORKER_MAX = 250
 REQUEST_TIMEOUT_S = 20
 READY_TIMEOUT_S = 120
 DRAIN_TIMEOUT_S = 120
 RUSH_S_MAX = 0.06
+# A server that is dead for a while comes back to timers that ran out meanwhile.
+DEAD_S_MAX = 1.5
+# After the last kill: a lease's term and its grace.
+SILENCE_S = 4.5
 SHARDS = 4
-# Units and nature of the channels used here: sent as policy, and what the checker counts capacity by.
-CHANNELS = {
-    "voice": {"live": True, "units": 3, "exclusive": True},
-    "chat": {"live": True, "units": 2, "exclusive": False},
-    "whatsapp": {"live": False, "units": 1, "exclusive": False},
-    "email": {"live": False, "units": 1, "exclusive": False},
-}
-
-
-def now_text():
-    at = time.time()
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at)) + f".{int(at * 1000) % 1000:03d}Z"
-
-
-def cloud_event(workspace, source, event_id, kind, data):
-    return {"specversion": "1.0", "id": event_id, "source": source, "type": kind, "time": now_text(), "workspace": workspace, "data": data}
 
 
 class Log:
@@ -67,6 +56,7 @@ class Log:
     def write(self, **line):
         with self.lock:
             line.setdefault("at", time.monotonic())
+            line.setdefault("wall_ms", int(time.time() * 1000))
             self.lines.write(json.dumps(line) + "\n")
             self.lines.flush()
 
@@ -175,15 +165,12 @@ class Answers:
 class Worker(threading.Thread):
     """Sends events on one connection, at its share of the rate, and sends again what was not answered."""
 
-    def __init__(self, number, options, server, log, stop):
+    def __init__(self, number, options, server, log, scene, stop):
         super().__init__(name=f"worker {number}", daemon=True)
-        self.number = number
-        self.random = random.Random(options.seed * 1000 + number)
+        self.random = random.Random(options.seed * 1000 + 100 + number)
         self.interval = WORKERS / options.rate
         self.server, self.log, self.stop = server, log, stop
-        self.source = f"drive/{number}"
-        self.serial = 0
-        self.open = []  # (workspace, conversation, channel), of those it started
+        self.draws = Draws(number, WORKERS, options.seed, scene)
         self.again = []  # unanswered events
         self.answered = collections.deque(maxlen=200)
         self.connection = None
@@ -209,6 +196,11 @@ class Worker(threading.Thread):
             return taken
         size = 1 if self.random.random() < 0.6 else self.random.randint(2, 8)
         return [self.draw() for _ in range(size)]
+
+    def draw(self):
+        if self.answered and self.random.random() < 0.03:
+            return self.random.choice(self.answered)  # the same event again: a duplicate
+        return self.draws.event()
 
     def send(self, events):
         number = self.log.next_request()
@@ -257,68 +249,6 @@ class Worker(threading.Thread):
             self.connection.close()
             self.connection = None
 
-    def draw(self):
-        """One event of the load. State-blind: some commands are refused, as in life."""
-        dice = self.random.random()
-        if dice < 0.03 and self.answered:
-            return self.random.choice(self.answered)  # the same event again: a duplicate
-        self.serial += 1
-        workspace = self.random.choice(WORKSPACES)
-        if dice < 0.38 and len(self.open) < OPEN_PER_WORKER_MAX:
-            kind, data = self.contact(workspace)
-        elif dice < 0.42 and self.open:
-            workspace, kind, data = self.later_message()
-        elif dice < 0.50:
-            return self.presence(workspace)
-        elif dice < 0.56 and self.open:
-            workspace, conversation, _ = self.random.choice(self.open)
-            kind, data = self.taking(conversation)
-        elif self.open:
-            workspace, kind, data = self.ending()
-        else:
-            kind, data = self.contact(workspace)
-        return cloud_event(workspace, self.source, f"{self.serial}", kind, data)
-
-    def ending(self):
-        """The customer hangs up, or the work is done."""
-        workspace, conversation, channel = self.open.pop(self.random.randrange(len(self.open)))
-        if CHANNELS[channel]["live"] and self.random.random() < 0.3:
-            return workspace, "contact.ended", {"conversation": conversation, "by": "customer"}
-        return workspace, "conversation.resolve", {"conversation": conversation, "actor": {"kind": "system", "id": "drive"}}
-
-    def contact(self, workspace):
-        channel = self.random.choice(list(CHANNELS))
-        conversation = f"c-{self.number}-{self.serial}"
-        customer = {"id": f"cu-{self.number}-{self.serial}", "tier": self.random.choice(("vip", "regular"))}
-        self.open.append((workspace, conversation, channel))
-        data = {"conversation": conversation, "customer": customer, "channel": channel, "entry": "line"}
-        if CHANNELS[channel]["live"]:
-            return "contact.started", data
-        return "message.received", data | {"message": {"id": f"m-{self.serial}", "kind": "text"}}
-
-    def later_message(self):
-        workspace, conversation, _ = self.random.choice(self.open)
-        data = {"conversation": conversation, "channel": "whatsapp", "message": {"id": f"m-{self.serial}", "kind": "text"}}
-        return workspace, self.random.choice(("message.received", "message.sent")), data
-
-    def presence(self, workspace):
-        """An agent's presence always comes from one source, so that the checker knows it without the engine's rules."""
-        agent = agent_name(self.random.randrange(AGENTS_PER_WORKSPACE))
-        status = self.random.choices(("online", "away", "offline"), (75, 10, 15))[0]
-        data = {"agent": agent, "status": status}
-        return cloud_event(workspace, f"presence/{agent}", f"{self.number}-{self.serial}", "agent.presence", data)
-
-    def taking(self, conversation):
-        agent = agent_name(self.random.randrange(AGENTS_PER_WORKSPACE))
-        if self.random.random() < 0.7:
-            return "conversation.claim", {"conversation": conversation, "agent": agent, "actor": {"kind": "agent", "id": agent}}
-        supervisor = {"kind": "supervisor", "id": "sup-1"}
-        return "conversation.assign", {"conversation": conversation, "agent": agent, "reason": "looked free", "actor": supervisor}
-
-
-def agent_name(number):
-    return f"agent-{number}"
-
 
 class Appender(threading.Thread):
     """On Kafka: appends events, and garbage, to the events topic itself, as an integrator would. kcat's exit 0 with
@@ -360,9 +290,9 @@ class Appender(threading.Thread):
 class Follower(threading.Thread):
     """Reads one shard's decisions while they come, over all restarts, and keeps every line as it was told."""
 
-    def __init__(self, shard, folder, server, stop):
+    def __init__(self, shard, folder, server, scene, stop):
         super().__init__(name=f"follower {shard}", daemon=True)
-        self.shard, self.server, self.stop = shard, server, stop
+        self.shard, self.server, self.scene, self.stop = shard, server, scene, stop
         self.after = None
         self.lines = open(os.path.join(folder, f"told-{shard}.ndjson"), "wb")
 
@@ -373,7 +303,9 @@ class Follower(threading.Thread):
             try:
                 for line in decision_lines(self.server.port, self.shard, self.after, follow=True):
                     self.lines.write(line)
-                    self.after = position_after(line)
+                    decision = json.loads(line)
+                    self.after = position_of(decision)
+                    self.scene.learn(decision)
                     if self.stop.is_set():
                         break
             except (OSError, http.client.HTTPException):
@@ -381,9 +313,13 @@ class Follower(threading.Thread):
             self.stop.wait(0.02)
         self.lines.close()
 
+    def last(self):
+        """(seq, idx) of the last decision seen, () for none."""
+        return tuple(int(part) for part in self.after.split(".")) if self.after else ()
 
-def position_after(line):
-    position = json.loads(line)["data"]["position"]
+
+def position_of(decision):
+    position = decision["data"]["position"]
     return f"{position['seq']}.{position['idx']}"
 
 
@@ -405,27 +341,6 @@ def decision_lines(port, shard, after, follow):
         return
     finally:
         connection.close()
-
-
-def configure(server, log):
-    """The workspaces and their agents, by events: this run needs no workspace file."""
-    events = []
-    for number, workspace in enumerate(WORKSPACES):
-        policy = {
-            "version": 1,
-            "channel": CHANNELS,
-            "tier": {"vip": {"head_start_s": 90}, "regular": {"head_start_s": 0}},
-            "queue": [{"name": "all", "strategy": STRATEGIES[number % len(STRATEGIES)]}, {"name": "vip", "skills": {"gold": 1}}],
-            "rule": [{"when": {"tier": "vip"}, "queue": "vip"}, {"queue": "all"}],
-        }
-        events.append(cloud_event(workspace, "setup", "policy", "workspace.configure", policy))
-        for number in range(AGENTS_PER_WORKSPACE):
-            # Few can serve the queue of the skilled, so that others find somebody waiting whom they can claim.
-            agent, skills = agent_name(number), {"gold": 5} if number < 3 else {}
-            config = {"agent": agent, "units": 6, "weight": number + 1, "skills": skills}
-            events.append(cloud_event(workspace, "setup", f"configure-{agent}", "agent.configure", config))
-            events.append(cloud_event(workspace, f"presence/{agent}", "first", "agent.presence", {"agent": agent, "status": "online"}))
-    return send_settled(server, log, events)
 
 
 def send_settled(server, log, events):
@@ -451,38 +366,45 @@ def send_settled(server, log, events):
     return outcomes
 
 
-def kill_and_restart(options, server, log):
+def kill_and_restart(options, server, scene, log):
     """The kills: each at a random moment under load, after which the server comes back on the same journal.
 
     At a steady rate a quick server has answered everything most of the time. So each kill falls into a short rush, in
-    which nobody waits for his turn to send: then most kills meet events that were sent and not answered."""
+    which nobody waits for his turn to send: then most kills meet events that were sent and not answered. Before the last
+    one all devices fall silent, so that their leases run out after it."""
     moments = random.Random(options.seed)
     for number in range(1, options.kills + 1):
+        if number == options.kills:
+            scene.silent.set()
         time.sleep(moments.uniform(options.up_s_min, options.up_s_max))
         server.rush.set()
         time.sleep(moments.uniform(0.005, RUSH_S_MAX))
-        log.write(t="kill", k=number, at=server.kill())
+        wall_ms, at = int(time.time() * 1000), server.kill()
+        log.write(t="kill", k=number, at=at, wall_ms=wall_ms, dead_ms=int(time.time() * 1000))
         server.rush.clear()
+        time.sleep(moments.choice((0, 0, 0.5, 1)) * moments.uniform(0, DEAD_S_MAX))
+        log.write(t="start", k=number)
         server.start()
         log.write(t="ready", k=number)
         print(f"drive: kill {number} of {options.kills}", flush=True)
 
 
-def finish(options, folder, server, log):
-    """When all is answered: a last event to each workspace says how far each shard has to be read."""
+def send_last(server, log):
+    """When all is answered: a last event to each workspace says how far each shard has to be read, {shard: (seq, idx)}.
+
+    Timers go on firing: what comes after is read as far as anybody saw it, and need not have been seen."""
     outcomes = send_settled(server, log, [
         cloud_event(workspace, "last", "last", "contact.ended", {"conversation": "none"}) for workspace in WORKSPACES])
     ends = collections.defaultdict(tuple)
     for outcome in outcomes:
         position = outcome["position"]
         ends[position["shard"]] = max(ends[position["shard"]], (position["seq"], position["idx"]))
-    for shard in range(SHARDS):
-        read_to_end(server.port, shard, ends.get(shard), os.path.join(folder, f"final-{shard}.ndjson"))
-    return dict(ends)
+    log.write(t="last", ends=ends)
+    return ends
 
 
 def read_to_end(port, shard, end, path):
-    """Everything a shard has decided, from the start to the given position."""
+    """Everything a shard has decided, from the start to the given position at least."""
     after, last = None, ()
     deadline = time.monotonic() + DRAIN_TIMEOUT_S
     with open(path, "wb") as lines:
@@ -491,15 +413,14 @@ def read_to_end(port, shard, end, path):
                 raise SystemExit(f"drive: shard {shard} told decisions only up to {last}, its last event was decided at {end}")
             for line in decision_lines(port, shard, after, follow=False):
                 lines.write(line)
-                after = position_after(line)
+                after = position_of(json.loads(line))
                 seq, _, idx = after.partition(".")
                 last = (int(seq), int(idx))
-                if last >= end:
-                    break
 
 
 def read_topics(options, folder, ends):
-    """strowger.decisions and strowger.dead-letters by kcat, once the last decision of each shard has been relayed."""
+    """strowger.decisions and strowger.dead-letters by kcat, once the last decision of each shard has been relayed. How
+    far they told of each shard, {shard: (seq, idx)}."""
     deadline = time.monotonic() + DRAIN_TIMEOUT_S
     names = topics(options)
     while True:
@@ -515,6 +436,7 @@ def read_topics(options, folder, ends):
         lines.write("".join(record + "\n" for record in records))
     with open(os.path.join(folder, "dead-letters.ndjson"), "w", encoding="utf-8") as lines:
         lines.write("".join(record + "\n" for record in consume(options, names["dead_letters"])))
+    return last
 
 
 def consume(options, topic):
@@ -553,16 +475,17 @@ def parse(arguments):
 def load(options, folder, server, log):
     """The run itself: configure, load, kill, drain. Returns the workers for their counts."""
     sending_stop, following_stop = threading.Event(), threading.Event()
-    configure(server, log)
-    followers = [Follower(shard, folder, server, following_stop) for shard in range(SHARDS)]
-    workers = [Worker(number, options, server, log, sending_stop) for number in range(WORKERS)]
+    send_settled(server, log, configuration())
+    scene = Scene(options.seed)
+    followers = [Follower(shard, folder, server, scene, following_stop) for shard in range(SHARDS)]
+    workers = [Worker(number, options, server, log, scene, sending_stop) for number in range(WORKERS)]
     appenders = [Appender(options, log, sending_stop)] if options.mode == "kafka" else []
     log.write(t="begin")
     for thread in followers + workers + appenders:
         thread.start()
     try:
-        kill_and_restart(options, server, log)
-        time.sleep(0.5)
+        kill_and_restart(options, server, scene, log)
+        time.sleep(SILENCE_S)
         log.write(t="end")
     finally:
         sending_stop.set()
@@ -570,11 +493,16 @@ def load(options, folder, server, log):
         thread.join(timeout=DRAIN_TIMEOUT_S)
         if thread.is_alive():
             raise SystemExit(f"drive: {thread.name} did not come to an end; the server answers no more?")
-    ends = finish(options, folder, server, log)
+    ends = send_last(server, log)
     following_stop.set()
     for follower in followers:
         follower.join(timeout=DRAIN_TIMEOUT_S)
-    return workers, ends
+    relayed = read_topics(options, folder, ends) if options.mode == "kafka" else {}
+    for follower in followers:
+        shard = follower.shard
+        end = max(ends.get(shard, ()), relayed.get(shard, ()), follower.last())
+        read_to_end(server.port, shard, end or None, os.path.join(folder, f"final-{shard}.ndjson"))
+    return workers
 
 
 def main(arguments):
@@ -584,14 +512,15 @@ def main(arguments):
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder)
     with open(os.path.join(folder, "run.json"), "w", encoding="utf-8") as text:
-        json.dump({"mode": options.mode, "seed": options.seed, "at_least": options.at_least, "channels": CHANNELS}, text)
+        json.dump({
+            "mode": options.mode, "seed": options.seed, "at_least": options.at_least,
+            "policy": POLICY, "channels": CHANNELS, "queues": QUEUES, "agent_units": AGENT_UNITS,
+        }, text)
     log = Log(folder)
     server = Server(options, folder, free_port())
     try:
         server.start()
-        workers, ends = load(options, folder, server, log)
-        if options.mode == "kafka":
-            read_topics(options, folder, ends)
+        workers = load(options, folder, server, log)
         ended = server.stop()
     finally:
         if server.process is not None and server.process.poll() is None:

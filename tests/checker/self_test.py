@@ -8,7 +8,12 @@ a service would have left it:
 - publication before commit: a record was told and answered, then the kill took it; the journal goes on with another
   record under its number, and all after it is numbered one lower;
 - idempotency memory lost: an event that was sent again is decided a second time;
-- relay tail dropped: the last decisions before a kill were committed and never published.
+- relay tail dropped: the last decisions before a kill were committed and never published;
+- an offer accepted twice: a late accept finds the offer still there;
+- an expiry fired twice: a timer is not cancelled by what it did, and fires again;
+- a lease expired before its grace: agents are thrown out because the server was away;
+- units leaked: a wrap-up never ends;
+- two offers at once: a conversation rings at two desks.
 Each goes through copies of all files that would have shown it. Exits 1 when a fault is not found, or when the run was
 not whole to begin with.
 """
@@ -24,6 +29,7 @@ import tempfile
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
 import check  # noqa: E402  (stands beside this file)
+from desk import RANKS, Desk, ms  # noqa: E402
 
 TAIL = 3
 
@@ -35,6 +41,11 @@ def lines_of(path):
 def write(path, values):
     with open(path, "w", encoding="utf-8") as lines:
         lines.writelines(json.dumps(value) + "\n" for value in values)
+
+
+def settings(folder):
+    with open(os.path.join(folder, "run.json"), encoding="utf-8") as text:
+        return json.load(text)
 
 
 def topic_path(folder):
@@ -155,10 +166,166 @@ def drop_relay_tail(folder):
     return {"gap"}
 
 
+def shard_files(folder):
+    """(shard, its decisions) of each shard."""
+    for path in sorted(glob.glob(os.path.join(folder, "final-*.ndjson"))):
+        yield int(re.search(r"final-(\d+)", path)[1]), lines_of(path)
+
+
+def rewrite(folder, shard, events):
+    """A shard's decisions as all readers saw them."""
+    relink(events)
+    write(final_path(folder, shard), events)
+    republish(folder, shard, events)
+
+
+def told(event, *types):
+    return event["type"].removeprefix("strowger.") in types
+
+
+def because(event, reason):
+    return event["data"].get("reason") == reason
+
+
+def ends_record(events, at):
+    return at + 1 == len(events) or events[at]["data"]["position"]["seq"] != events[at + 1]["data"]["position"]["seq"]
+
+
+def append_to_record(events, at, event):
+    """Puts a copy of `event` at the end of the record in which the decision number `at` stands, told by a tick."""
+    seq = events[at]["data"]["position"]["seq"]
+    end = at
+    while end + 1 < len(events) and events[end + 1]["data"]["position"]["seq"] == seq:
+        end += 1
+    last = events[end]["data"]["position"]
+    event = json.loads(json.dumps(event)) | {"id": f"{seq}.{last['idx'] + 1}", "time": events[end]["time"]}
+    event["data"] |= {"position": last | {"idx": last["idx"] + 1}, "cause": "tick"}
+    events.insert(end + 1, event)
+    for sibling in events:
+        if sibling["data"]["position"]["seq"] == seq:
+            sibling["data"]["position"]["count"] = last["idx"] + 2
+
+
+def accept_twice(folder):
+    """Where an agent's second accept of an offer was refused, he gets the conversation again."""
+    sent = {check.cause_of(event): event for line in lines_of(log_path(folder)) if line["t"] == "send" for event in line["events"]}
+    for shard, events in shard_files(folder):
+        accepted = {}
+        for event in events:
+            cause = event["data"]["cause"]
+            said = sent.get((event["workspace"], cause["source"], cause["id"])) if cause != "tick" else None
+            if said is None or said["type"] != "offer.accept":
+                continue
+            offer = (event["workspace"], said["data"]["offer"], said["data"]["actor"]["id"])
+            if told(event, "conversation.assigned") and because(event, "accepted"):
+                accepted[offer] = event
+            elif told(event, "command.rejected") and offer in accepted:
+                place = {"position": event["data"]["position"], "cause": cause}
+                event |= {"type": accepted[offer]["type"], "subject": accepted[offer]["subject"]}
+                event["data"] = accepted[offer]["data"] | place | {"epoch": accepted[offer]["data"]["epoch"] + 1}
+                rewrite(folder, shard, events)
+                return {"offer"}
+    raise SystemExit("self test: no offer was accepted twice in this run; record a longer one")
+
+
+def expire_twice(folder):
+    """The expiry of an offer is told once more, in the same record."""
+    for shard, events in shard_files(folder):
+        for at, event in enumerate(events):
+            if told(event, "offer.withdrawn") and because(event, "expired"):
+                append_to_record(events, at, event)
+                rewrite(folder, shard, events)
+                return {"expired twice"}
+    raise SystemExit("self test: no offer expired in this run; record a longer one")
+
+
+def expire_before_grace(folder):
+    """Soon after a restart an agent is told to be offline whose lease lives: by its grace alone, as it ran out while the
+    server was dead, or where the run has none such, by the grace or its own term."""
+    for by_grace_alone in (True, False):
+        for shard, events in shard_files(folder):
+            if throw_out(folder, shard, events, by_grace_alone):
+                return {"lease"}
+    raise SystemExit("self test: no lease lived on over a restart in this run; record a longer one")
+
+
+def throw_out(folder, shard, events, by_grace_alone):
+    log = check.Log(log_path(folder))
+    desk = Desk(settings(folder), log, check.Findings())
+    template = next((event for event in events if told(event, "agent.changed") and because(event, "lease_expired")), None)
+    for at, event in enumerate(events if template else ()):
+        desk.apply(check.Decision(event))
+        restarts = [restart for restart in log.restarts if restart.start <= desk.now]
+        victim = restarts and ends_record(events, at) and alive_since(desk, event["workspace"], restarts[-1], by_grace_alone)
+        if victim:
+            agent = desk.agents[(event["workspace"], victim)]
+            units = {"units_used": sum(hold.units for hold in agent.holds.values()), "units": agent.units}
+            gone = template | {"workspace": event["workspace"], "subject": victim}
+            gone["data"] = template["data"] | {"agent": template["data"]["agent"] | units | {"id": victim, "state": "offline"}}
+            append_to_record(events, at, gone)
+            rewrite(folder, shard, events)
+            return True
+    return False
+
+
+def alive_since(desk, workspace, restart, by_grace_alone):
+    """An agent of the workspace who is surely online, by leases of before the restart."""
+    for (of, name), agent in sorted(desk.agents.items()):
+        leases = [lease for lease in agent.leases.values() if lease.status == "online"]
+        if of == workspace and agent.told in ("available", "partly", "full") and desk.ranks(agent) == {RANKS["online"]}:
+            old = all(lease.sooner is not None and lease.at <= restart.kill for lease in leases)
+            if old and (not by_grace_alone or all(lease.sooner <= desk.now for lease in leases)):
+                return name
+    return None
+
+
+def leak_wrap_up(folder):
+    """From the end of one wrap-up on, its agent is told to use its units for ever."""
+    run = settings(folder)
+    for shard, events in shard_files(folder):
+        for at, event in enumerate(events):
+            wrap_up = run["channels"].get(event["data"].get("channel"), {}).get("wrap_up")
+            if told(event, "conversation.resolved") and event["data"].get("previous_owner") and wrap_up:
+                agent, over = (event["workspace"], event["data"]["previous_owner"]), ms(event["time"]) + wrap_up["max_s"] * 1000
+                if leak(events[at:], agent, over, wrap_up["units"]):
+                    rewrite(folder, shard, events)
+                    return {"ledger"}
+    raise SystemExit("self test: nobody is told of after a wrap-up in this run; record a longer one")
+
+
+def leak(events, agent, over, units):
+    leaked = 0
+    for event in events:
+        told_of = event["data"].get("agent") or {}
+        if (event["workspace"], told_of.get("id")) == agent and ms(event["time"]) >= over:
+            told_of["units_used"] += units
+            leaked += 1
+    return leaked
+
+
+def offer_twice(folder):
+    """A conversation that was just offered is offered to another agent as well, by another offer."""
+    for shard, events in shard_files(folder):
+        for at, event in enumerate(events):
+            if told(event, "conversation.offered") and ends_record(events, at):
+                second = json.loads(json.dumps(event))
+                second["data"]["offer"] += "0000000"
+                second["data"]["agent"] |= {"id": "agent-0" if event["data"]["agent"]["id"] != "agent-0" else "agent-1"}
+                append_to_record(events, at, second)
+                rewrite(folder, shard, events)
+                return {"two offers"}
+    raise SystemExit("self test: no offer in this run; record a longer one")
+
+
 FAULTS = {
     "publication before commit": publish_before_commit,
     "idempotency memory lost": forget_idempotency,
     "relay tail dropped": drop_relay_tail,
+    "an offer accepted twice": accept_twice,
+    "an expiry fired twice": expire_twice,
+    "a lease expired before its grace": expire_before_grace,
+    "units leaked by a wrap-up that never ends": leak_wrap_up,
+    "two offers at once": offer_twice,
 }
 
 
@@ -169,7 +336,8 @@ def main(arguments):
     run = arguments[0]
     findings, _ = check.judge(run)
     if findings:
-        print(f"self test: the run is not whole to begin with: {dict(findings.by_name)}", file=sys.stderr)
+        counts = {name: len(sentences) for name, sentences in findings.by_name.items()}
+        print(f"self test: the run is not whole to begin with: {counts}", file=sys.stderr)
         return 1
     failed = 0
     for name, plant in FAULTS.items():

@@ -1,13 +1,22 @@
 //! What every word does, one short story each: conversations, commands, presence, idempotency, configuration.
 //!
-//! Stories are scripts (`histories/script.rs`): what happens, and after `=` what must be told. Picking is in `routing.rs`.
+//! Stories are scripts (`histories/script.rs`): what happens, and after `=` what must be told. Here are the oldest words;
+//! each newer concern has a file of its name beside this one. Picking is in `routing.rs`.
 
-use crate::histories::events::{Sender, agent_config, entry, plain_policy, queue, rule, set_channel, tier};
+mod capacity;
+mod customers;
+mod offers;
+mod presence;
+mod queues;
+mod transfers;
+mod turns;
+
+use crate::histories::events::{Sender, agent_config, channel, entry, plain_policy, queue, rule, set_channel, tier};
 use crate::histories::pair::Pair;
 use crate::histories::script::{Desk, START_MS, check};
 use engine::decision::{Reason, read_section};
 use engine::input::{EventType, Input};
-use engine::policy::{Channel, Policy, Strategy, Subject};
+use engine::policy::{Policy, Strategy, Subject};
 use engine::{Engine, Limits, Output};
 
 fn policy() -> Policy {
@@ -102,7 +111,7 @@ fn reactions_open_and_reopen_nothing() {
         2 message m on=email customer=cu opens=no
         = event.recorded recorded
         3 resolve m
-        = conversation.resolved resolved m epoch=0
+        = conversation.resolved missed m epoch=0
         4 message m on=email customer=cu opens=no
         = event.recorded ignored(opens_nothing)
         5 sent m
@@ -171,7 +180,7 @@ fn a_contact_that_ends_in_hands_is_resolved() {
         2 ended c1
         = conversation.resolved contact_ended c1 was=anna epoch=1
         3 voice c1
-        = conversation.opened new c1 epoch=1
+        = conversation.opened linked c1 epoch=1
         = conversation.queued new c1 epoch=1 queue=main by=default
         = conversation.assigned auto c1 anna epoch=2
     ",
@@ -197,12 +206,12 @@ fn a_message_inside_the_reopen_window_reopens_and_after_it_opens_anew() {
         80 resolve m by=anna
         140.001 message - on=email customer=cu
         = conversation.closed reopen_window_passed m epoch=3 (tick)
-        = conversation.opened new src/e8 epoch=0
+        = conversation.opened linked src/e8 epoch=0
         = conversation.queued new src/e8 epoch=0 queue=main by=default
         = conversation.assigned auto src/e8 anna epoch=1
         141 resolve src/e8
         142 message m on=email customer=cu
-        = conversation.opened new m epoch=3
+        = conversation.opened linked m epoch=3
         = conversation.queued new m epoch=3 queue=main by=default
         = conversation.assigned auto m anna epoch=4
     ",
@@ -698,7 +707,7 @@ fn while_an_exclusive_one_is_held_nothing_is_added() {
 
 #[test]
 fn a_hold_keeps_the_units_it_was_made_with() {
-    let channel = |units| Channel { name: "email".into(), live: false, units, exclusive: false, short_abandon_ms: 0 };
+    let channel = |units| channel("email", false, units, false);
     let mut first = policy();
     set_channel(&mut first, channel(2));
     let mut desk = Desk::new(first.clone());
@@ -724,7 +733,7 @@ fn a_conversation_begins_where_its_name_last_ended_for_thirty_days() {
         1 voice c2
         2 ended c2
         2592001 voice c1
-        = conversation.opened new c1 epoch=1
+        = conversation.opened linked c1 epoch=1
         = conversation.queued new c1 epoch=1 queue=main by=default
         = conversation.assigned auto c1 anna epoch=2
         2592003 ended c1
@@ -845,7 +854,7 @@ fn a_call_cannot_start_in_a_resolved_conversation() {
 #[test]
 fn what_is_on_a_channel_that_is_gone_is_served_as_before() {
     let mut old = policy();
-    set_channel(&mut old, Channel { name: "fax".into(), live: false, units: 2, exclusive: false, short_abandon_ms: 0 });
+    set_channel(&mut old, channel("fax", false, 2, false));
     let mut desk = Desk::new(old);
     desk.play("0 message f on=fax customer=cu");
     let mut new = policy();
@@ -890,10 +899,7 @@ fn a_supervisor_cannot_count_past_the_ledger() {
     let mut engine = Engine::new(sender.key);
     let mut out = Output::default();
     let mut heavy = policy();
-    set_channel(
-        &mut heavy,
-        Channel { name: "chat".into(), live: false, units: 1_000_000, exclusive: false, short_abandon_ms: 0 },
-    );
+    set_channel(&mut heavy, channel("chat", false, 1_000_000, false));
     let mut give = |input: &Input| {
         out.begin(out.seq + 1);
         engine.step(input, START_MS, &mut out);

@@ -31,15 +31,28 @@ fn the_demo_says_where_to_look_shows_its_seconds_and_leaves_nothing() {
     assert!(is_empty(&folder), "its folder is still there");
 }
 
+/// What a spectator gets to see before long, by a word of the line that tells it.
+const SCENES: [(&str, &str); 6] = [
+    ("waiting  ", "the first second"),
+    (", accepted", "an offer that its agent accepted"),
+    ("the bot hands ", "a bot's hand-off"),
+    ("vip in his first ring", "a VIP answered by a senior"),
+    (" ringing)", "why somebody waits"),
+    ("  1 wrapping up", "an agent who wraps up"),
+];
+
 #[test]
-fn ctrl_c_ends_the_demo_cleanly() {
+fn the_demo_shows_its_scenes_and_ctrl_c_ends_it_cleanly() {
     let folder = Folder::new("demo-interrupted");
-    let mut process = demo(&folder, &[]);
+    // It ends by itself should a scene never come.
+    let mut process = demo(&folder, &["--seconds", "240"]);
     let mut lines = BufReader::new(process.stdout.take().expect("it is piped"));
-    let mut line = String::new();
-    while !line.contains("waiting  ") {
-        line.clear();
-        assert!(lines.read_line(&mut line).expect("it prints text") > 0, "it ended before its first second");
+    let mut missing = SCENES.to_vec();
+    let mut text = String::new();
+    while !missing.is_empty() {
+        let before = text.len();
+        assert!(lines.read_line(&mut text).expect("it prints text") > 0, "never shown: {missing:?}, in:\n{text}");
+        missing.retain(|(word, _)| !text[before..].contains(word));
     }
     assert!(!is_empty(&folder));
     let sent = Command::new("kill").args(["-INT", &process.id().to_string()]).status().expect("kill");

@@ -315,6 +315,87 @@ fn views_show_what_is_committed_under_percent_encoded_ids() {
 }
 
 #[test]
+fn views_show_offers_holds_notes_and_why_something_waits() {
+    let node = Node::embedded("views-of-routing");
+    let policy = json!({
+        "version": 1,
+        "channel": {"voice": {"live": true, "units": 2, "wrap_up": {"mode": "mandatory", "max_s": 600}}},
+        "queue": [{"name": "sales", "accept_s": 600}, {"name": "mail"}],
+        "rule": [{"when": {"channel": "voice"}, "queue": "sales"}, {"queue": "mail"}],
+    });
+    node.settle(&event("1", "workspace.configure", policy));
+    node.settle(&event("2", "agent.configure", json!({"agent": "ada", "units": 2, "seniority": 3})));
+    node.settle(&event("3", "agent.presence", json!({"agent": "ada", "status": "online", "expires_in_s": 600})));
+    node.settle(&event("4", "contact.started", json!({"channel": "voice", "conversation": "c1"})));
+    let conversation = |id: &str| node.get(&format!("/v1/workspaces/acme/conversations/{id}")).json();
+    let ada = || node.get("/v1/workspaces/acme/agents").json()["agents"][0].clone();
+
+    let offered = conversation("c1");
+    assert_eq!((&offered["state"], &offered["offered_to"]), (&json!("offered"), &json!("ada")));
+    assert_eq!((&offered["owner"], &offered["priority"], &offered["step"]), (&Value::Null, &json!(0), &json!(0)));
+    let offer = offered["offer"].as_str().expect("the offer's id").to_string();
+    let hold = &ada()["holds"][0];
+    assert_eq!((&hold["kind"], &hold["reference"], &hold["units"]), (&json!("offer"), &json!("c1"), &json!(2)));
+    assert!(hold["until"].is_string(), "an offer ends by itself");
+    node.settle(&event("5", "contact.started", json!({"channel": "voice", "conversation": "c2"})));
+    assert_eq!(conversation("c2")["cause"], "all_full");
+    let queues = node.get("/v1/workspaces/acme/queues").json();
+    let sales = &queues["queues"][0];
+    assert_eq!((&sales["waiting"], &sales["control"]), (&json!(2), &json!("none")));
+    assert_eq!(sales["conversations_by_state"], json!({"queued": 1, "offered": 1}));
+    assert_eq!(sales["members_by_presence"], json!({"available": 1}));
+
+    node.settle(&event("6", "offer.accept", json!({"offer": offer, "agent": "ada"})));
+    let note = json!({"conversation": "c1", "text": "calls back at five", "actor": {"kind": "agent", "id": "ada"}});
+    node.settle(&event("7", "note.add", note));
+    let assigned = conversation("c1");
+    assert_eq!((&assigned["state"], &assigned["turn"]), (&json!("assigned"), &json!("ours")));
+    assert_eq!((&assigned["offer"], &assigned["cause"], &assigned["units"]), (&Value::Null, &Value::Null, &json!(2)));
+    assert_eq!(
+        (&assigned["decision"], &assigned["reason"]),
+        (&json!("strowger.conversation.assigned"), &json!("accepted"))
+    );
+    let notes = &assigned["notes"];
+    assert_eq!((&notes[0]["by"], &notes[0]["text"]), (&json!("ada"), &json!("calls back at five")));
+
+    node.settle(&event(
+        "8",
+        "conversation.resolve",
+        json!({"conversation": "c1", "actor": {"kind": "agent", "id": "ada"}}),
+    ));
+    let ended = conversation("c1");
+    assert_eq!((&ended["state"], &ended["ended"], &ended["turn"]), (&json!("resolved"), &json!(true), &Value::Null));
+    let ada = ada();
+    assert_eq!(
+        (&ada["holds"][0]["kind"], &ada["state"], &ada["presence"]),
+        (&json!("wrap_up"), &json!("full"), &json!("available"))
+    );
+    assert!(ada["holds"][0]["until"].is_string(), "wrap-up ends by itself");
+    assert_eq!((&ada["seniority"], &ada["since_start"]["handled"]), (&json!(3), &json!(1)));
+}
+
+#[test]
+fn a_merged_conversation_shows_into_which_it_went() {
+    let node = Node::embedded("views-of-a-merge");
+    configure(&node);
+    for id in ["into", "from"] {
+        let data = json!({"channel": "email", "conversation": id, "customer": {"id": id}, "message": {"id": id}});
+        node.settle(&event(id, "message.received", data));
+    }
+    let boss = json!({"kind": "supervisor", "id": "w"});
+    let merge =
+        json!({"conversation": "into", "other": "from", "survivor": "into", "actor": boss, "reason": "same matter"});
+    node.settle(&event("merge", "conversation.merge", merge));
+    let from = node.get("/v1/workspaces/acme/conversations/from").json();
+    assert_eq!(
+        (&from["state"], &from["ended"], &from["merged_into"]),
+        (&json!("merged"), &json!(true), &json!("into"))
+    );
+    let into = node.get("/v1/workspaces/acme/conversations/into").json();
+    assert_eq!((&into["state"], &into["ended"]), (&json!("queued"), &json!(false)));
+}
+
+#[test]
 fn decisions_are_told_once_in_order_and_the_clock_by_shard() {
     let mut node = Node::embedded("decisions");
     configure(&node);

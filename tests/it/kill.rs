@@ -1,7 +1,7 @@
 //! kill -9 of `serve` under load, judged by the outside checker (tests/checker): a share of what `make kill` does in full.
 //!
 //! The driver and the checker are Python programs that share no code with the engine; this file only starts them. Then
-//! the checker has to find three faults planted in the same record: one that has never failed proves nothing.
+//! the checker has to find the faults that self_test.py plants in the same record: one that has never failed proves nothing.
 
 use crate::node::{Folder, kafka_or_skip, program_or_skip};
 use std::path::Path;

@@ -1,7 +1,10 @@
 //! The workload's fold against an engine in this process, and the metrics of a running demo against a real Prometheus.
 
+mod routing;
+
 use crate::node::{Folder, free_port, program_or_skip};
 use connectors::codec::{self, Decoder};
+use engine::decision::{DecisionType, Told};
 use engine::id::HashKey;
 use engine::{Engine, Output};
 use rand::{Rng, SeedableRng};
@@ -29,6 +32,7 @@ struct Rig {
     records: Vec<Recorded>,
     /// Of the last record.
     judged: Vec<Judged>,
+    told: Vec<Told>,
 }
 
 /// What a reader of the journal would see.
@@ -57,6 +61,7 @@ impl Rig {
             serial: 0,
             records: Vec::new(),
             judged: Vec::new(),
+            told: Vec::new(),
         }
     }
 
@@ -87,29 +92,59 @@ impl Rig {
     fn send_as(&mut self, id: &str, event_type: &str, data: Value) {
         let event = json!({"specversion": "1.0", "id": id, "source": "test", "type": event_type, "workspace": "acme", "data": data});
         let input = self.decoder.decode(event.to_string().as_bytes()).expect("a good event");
+        self.record(|engine, now, output| {
+            let answer = engine.step(&input, now, output);
+            Judged::of(&input, &answer)
+        });
+        self.wake();
+    }
+
+    /// What `decide` does becomes one committed record.
+    fn record(&mut self, decide: impl FnOnce(&mut Engine, u64, &mut Output) -> Option<Judged>) {
         self.seq += 1;
         let mut output = Output::default();
         output.begin(self.seq);
-        let answer = self.engine.step(&input, self.now, &mut output);
-        while self.engine.wants_tick_at().is_some_and(|at| at <= self.now) {
-            self.engine.tick(self.now, &mut output);
-        }
-        let judged: Vec<Judged> = Judged::of(&input, &answer).into_iter().collect();
+        let judged: Vec<Judged> = decide(&mut self.engine, self.now, &mut output).into_iter().collect();
         let digest = self.engine.seal();
-        self.commit(digest, &output, &judged, true);
+        self.told = codec::decisions(&output.decisions).expect("our own bytes");
+        let record = batch(self.seq, self.now, digest, &output.effects, &self.told, &judged, true);
+        self.shard.write().commit(&record).expect("replica and engine agree");
         self.judged = judged;
         let Output { effects, decisions, .. } = output;
         self.records.push(Recorded { seq: self.seq, now: self.now, digest, effects, decisions });
     }
 
-    fn commit(&self, digest: u128, output: &Output, judged: &[Judged], live: bool) {
-        let told = codec::decisions(&output.decisions).expect("our own bytes");
-        let record = batch(self.seq, self.now, digest, &output.effects, &told, judged, live);
-        self.shard.write().commit(&record).expect("replica and engine agree");
+    /// Everything that is due now, each tick a record of its own.
+    fn wake(&mut self) {
+        while self.engine.wants_tick_at().is_some_and(|at| at <= self.now) {
+            self.record(|engine, now, output| {
+                engine.tick(now, output);
+                None
+            });
+        }
     }
 
+    /// Time passes, and what falls due on the way happens at its time.
     fn pass(&mut self, seconds: u64) {
-        self.now += seconds * 1_000;
+        self.pass_ms(seconds * 1_000);
+    }
+
+    fn pass_ms(&mut self, ms: u64) {
+        let end = self.now + ms;
+        while let Some(at) = self.engine.wants_tick_at().filter(|at| *at <= end) {
+            self.now = self.now.max(at);
+            self.wake();
+        }
+        self.now = end;
+    }
+
+    /// The id of the offer made last.
+    fn last_offer(&self) -> String {
+        let records = self.records.iter().rev();
+        let told =
+            records.flat_map(|record| codec::decisions(&record.decisions).expect("our own bytes").into_iter().rev());
+        let offered = told.into_iter().find(|told| told.decision_type == DecisionType::ConversationOffered);
+        offered.and_then(|told| told.detail).map_or_else(|| "0".into(), |detail| detail.offer.to_string())
     }
 
     fn call(&mut self, id: &str, tier: &str) {
@@ -133,7 +168,7 @@ fn batch<'a>(
     now: u64,
     digest: u128,
     effects: &'a [u8],
-    decisions: &'a [engine::decision::Told],
+    decisions: &'a [Told],
     judged: &'a [Judged],
     live: bool,
 ) -> CommittedBatch<'a> {
@@ -246,7 +281,7 @@ fn a_day_in_the_life_of_a_queue_is_counted_to_the_last_contact() {
     assert_eq!(sum("queue_wait_seconds_sum", &[("outcome", "answered")]), 40.0);
     assert_eq!(sum("queue_wait_seconds_sum", &[("outcome", "abandoned")]), 10.0);
     assert_eq!(sum("handle_seconds_sum", &[("part", "work")]), 40.0);
-    assert_eq!(sum("conversations", &[("state", "assigned")]), 1.0);
+    assert_eq!(sum("conversations", &[("state", "our_turn")]), 1.0);
     assert_eq!(sum("capacity_units", &[("channel", "voice"), ("kind", "work")]), 1.0);
     assert_eq!(sum("capacity_unit_seconds_total", &[("kind", "work")]), 45.0);
     assert_eq!(sum("capacity_unit_seconds_total", &[("kind", "online")]), 45.0);
@@ -281,7 +316,7 @@ fn history(rig: &mut Rig, seed: u64, length: usize) {
         let tier = ["vip", "basic", "unheard"][rng.random_range(0..3)];
         let named = json!({"conversation": conversation});
         let contact = |channel: &str| json!({"conversation": conversation, "channel": channel, "customer": {"id": conversation, "tier": tier}});
-        rig.now += rng.random_range(0..30_000);
+        rig.pass_ms(rng.random_range(0..30_000));
         match rng.random_range(0..12) {
             0..=2 => rig.send("contact.started", contact(["voice", "chat"][rng.random_range(0..2)])),
             3..=4 => {
@@ -329,36 +364,39 @@ fn entries_minus_exits_is_the_change_of_what_waits_and_recovery_counts_nothing()
         reconfigure(&mut rig);
         assert_eq!(rig.shard.read().imbalance(), None, "SEED={seed}");
         history(&mut rig, seed + 1_000, 60);
-        let live = rig.samples();
+        assert_recovery_shows_the_same(&rig, seed);
+    }
+}
 
-        let recovered = shared();
-        recovered.metrics.owned.set(1);
-        recover(&recovered, &rig.records, None);
-        assert_eq!(recovered.read().imbalance(), None, "SEED={seed}");
-        let again = Samples::of(&text(&recovered, rig.now));
-        for family in Family::ALL.iter().filter(|family| family.kind() == Kind::Counter) {
-            assert_eq!(again.sum(family.name(), &[]), 0.0, "SEED={seed}: recovery counted {}", family.name());
-        }
-        for gauge in [
-            "queue_waiting",
-            "agents",
-            "agents_by_load",
-            "capacity_units",
-            "conversations",
-            "unanswered",
-            "queue_agents",
-        ] {
-            let of = |samples: &Samples| -> Vec<(String, f64)> {
-                let name = format!("strowger_{gauge}{{");
-                samples
-                    .0
-                    .iter()
-                    .filter(|(s, v)| s.starts_with(&name) && **v > 0.0)
-                    .map(|(s, v)| (s.clone(), *v))
-                    .collect()
-            };
-            assert_eq!(of(&live), of(&again), "SEED={seed}");
-        }
+/// Read from its journal, a shard shows the same gauges, and has counted nothing.
+fn assert_recovery_shows_the_same(rig: &Rig, seed: u64) {
+    let live = rig.samples();
+    let recovered = shared();
+    recovered.metrics.owned.set(1);
+    recover(&recovered, &rig.records, None);
+    assert_eq!(recovered.read().imbalance(), None, "SEED={seed}");
+    let again = Samples::of(&text(&recovered, rig.now));
+    for family in Family::ALL.iter().filter(|family| family.kind() == Kind::Counter) {
+        assert_eq!(again.sum(family.name(), &[]), 0.0, "SEED={seed}: recovery counted {}", family.name());
+    }
+    for gauge in [
+        "queue_waiting",
+        "queue_waiting_by_cause",
+        "queue_open",
+        "agents",
+        "agents_by_load",
+        "capacity_units",
+        "conversations",
+        "unanswered",
+        "queue_agents",
+        "sources_suspect",
+    ] {
+        let of = |samples: &Samples| -> Vec<(String, f64)> {
+            let name = format!("strowger_{gauge}{{");
+            let of_family = samples.0.iter().filter(|(series, value)| series.starts_with(&name) && **value > 0.0);
+            of_family.map(|(series, value)| (series.clone(), *value)).collect()
+        };
+        assert_eq!(of(&live), of(&again), "SEED={seed}");
     }
 }
 
@@ -476,22 +514,43 @@ fn a_shard_that_is_not_owned_shows_nothing_of_its_queues() {
 #[test]
 fn two_hundred_filled_queues_stay_below_a_hundred_thousand_series() {
     let mut rig = Rig::new();
-    let queues: Vec<Value> = (0..250).map(|n| json!({"name": format!("q{n}")})).collect();
+    let step = json!({"after_s": 100, "head_start_s": 1});
+    let rung = |level: u64| json!({"level": level, "priority": level});
+    let ladder: Vec<Value> = (1..=9).map(rung).collect();
+    let queues =
+        (0..250).map(|n| json!({"name": format!("q{n}"), "accept_s": 80_000, "step": [step], "escalation": ladder}));
+    let queues: Vec<Value> = queues.collect();
     let mut rules: Vec<Value> = (0..250)
         .map(|n| json!({"when": {"channel": "voice", "attributes": {"to": n.to_string()}}, "queue": format!("q{n}")}))
         .collect();
     rules.push(json!({"queue": "q0"}));
-    let tiers = json!({"a": {"head_start_s": 1}, "b": {"head_start_s": 2}, "c": {"head_start_s": 3}});
-    rig.send("workspace.configure", json!({"version": 1, "queue": queues, "rule": rules, "tier": tiers}));
-    rig.send("agent.configure", json!({"agent": "ada", "units": 1_000, "team": "north"}));
+    let ring = json!({"first_ring": {"seniority_at_least": 1, "for_s": 1}});
+    let voice = json!({"live": true, "units": 1, "exclusive": false, "wrap_up": {"mode": "timed", "max_s": 1}});
+    let policy = json!({
+        "version": 1, "queue": queues, "rule": rules, "tier": {"a": ring, "b": ring, "c": ring},
+        "channel": {"voice": voice},
+    });
+    rig.send("workspace.configure", policy);
+    assert_eq!(rig.told.first().map(|told| told.decision_type), Some(DecisionType::WorkspaceConfigured));
+    rig.send("agent.configure", json!({"agent": "ada", "units": 1_000, "team": "north", "seniority": 1}));
+    rig.online("ada");
     for n in 0..250 {
+        // One is answered and wrapped up, one hangs up, one waits: every histogram has a sample.
         for tier in ["a", "b", "c"] {
             let id = format!("{n}{tier}");
             let data = json!({"conversation": id, "channel": "voice", "customer": {"id": id, "tier": tier}, "attributes": {"to": n.to_string()}});
             rig.send("contact.started", data);
-            if tier == "a" {
-                rig.pass(10);
-                rig.send("contact.ended", json!({"conversation": id, "by": "customer"}));
+            match tier {
+                "a" => {
+                    let offer = rig.last_offer();
+                    rig.send("offer.accept", json!({"offer": offer, "agent": "ada"}));
+                    rig.send("contact.ended", json!({"conversation": id, "by": "customer"}));
+                }
+                "b" => {
+                    rig.pass(10);
+                    rig.send("contact.ended", json!({"conversation": id, "by": "customer"}));
+                }
+                _ => {}
             }
         }
     }
@@ -499,8 +558,14 @@ fn two_hundred_filled_queues_stay_below_a_hundred_thousand_series() {
     let names: BTreeSet<&str> =
         samples.0.keys().filter_map(|s| s.split("queue=\"").nth(1)?.split('"').next()).collect();
     assert_eq!(names.len(), 201, "200 by name and `other`");
-    assert_eq!(samples.sum("strowger_queue_waiting", &[]), 500.0);
-    assert_eq!(samples.sum("strowger_queue_waiting", &[("queue", "other")]), 100.0);
+    for histogram in ["queue_wait", "handle", "offer"] {
+        let filled = samples.0.keys().filter(|s| s.starts_with(&format!("strowger_{histogram}_seconds_count")));
+        let labels = if histogram == "offer" { 1 } else { 2 };
+        assert_eq!(filled.count(), 201 * labels, "{histogram} of each queue, by each of its {labels}");
+    }
+    assert_eq!(samples.sum("strowger_queue_waiting", &[]), 250.0);
+    assert_eq!(samples.sum("strowger_queue_waiting", &[("queue", "other")]), 50.0);
+    println!("{} series", samples.0.len());
     assert!(samples.0.len() < 100_000, "{} series", samples.0.len());
 }
 

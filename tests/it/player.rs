@@ -6,9 +6,11 @@
 
 use crate::node::{Folder, JournalAt, Node, kafka_or_skip, program_or_skip};
 use connectors::workspace_file::WorkspaceFile;
+use load_tests::CourseArgs;
 use load_tests::figures::Figures;
 use load_tests::generate::{self, GenerateArgs};
 use load_tests::simulate::{self, SimulateArgs};
+use load_tests::theory::{self, TheoryArgs};
 use load_tests::workload::{Selection, Workload};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -30,16 +32,20 @@ fn workspaces() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("load-tests/workspaces")
 }
 
-/// The bank's workload, or none with the line that says so.
-fn bank() -> Option<PathBuf> {
+/// A file of real input or reference numbers, or none with the line that says so.
+fn data(what: &str, name: &str) -> Option<PathBuf> {
     let folder = std::env::var_os("STROWGER_DATA").map(PathBuf::from);
     let folder = folder.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("data"));
-    let path = folder.join("bank-1999-02.workload.ndjson.gz");
+    let path = folder.join(name);
     if path.exists() {
         return Some(path);
     }
-    println!("skipped: the bank: no bank-1999-02.workload.ndjson.gz in STROWGER_DATA or data/");
+    println!("skipped: {what}: no {name} in STROWGER_DATA or data/");
     None
+}
+
+fn bank() -> Option<PathBuf> {
+    data("the bank", theory::BANK)
 }
 
 fn bank_workspace(head_start_s: u64) -> WorkspaceFile {
@@ -87,6 +93,46 @@ fn the_banks_month_comes_out_as_in_the_independent_simulator() {
     assert!(correlation > 0.7, "correlation with reality {correlation:.4}");
     assert_eq!(comparison.observed.abandoned, 3_963);
     assert_eq!(simulated(&bank_workspace(90), &workload).digest, figures.digest, "twice the same digest");
+}
+
+/// Cases of the reference, as `strowger theory` plays and judges them.
+fn judged(cases: &[&str], needs: &str) {
+    let (Some(_), Some(file)) = (data("theory", theory::REFERENCE), data("theory", needs)) else { return };
+    let _processor = processor();
+    let cases = cases.iter().map(|case| case.to_string()).collect();
+    let args = TheoryArgs { cases, arrivals: ARRIVALS, seed: 1, data: file.parent().map(Path::to_path_buf) };
+    let mut outside = Vec::new();
+    theory::judge(&args, |rows, _| {
+        assert!(!rows.is_empty());
+        outside.extend(rows.iter().filter(|row| !row.is_inside()).cloned());
+        Ok(())
+    })
+    .unwrap();
+    assert!(outside.is_empty(), "{outside:#?}");
+}
+
+#[test]
+fn a_limited_line_a_strict_class_and_agents_with_skills_come_out_as_in_theory() {
+    let cases = ["mmck_10_15", "priority_mmc_c2_vip0.5_reg1.1", "skills_3agents_fcfs_alis_0.8_1.0"];
+    judged(&cases, theory::REFERENCE);
+}
+
+#[test]
+fn weighted_rotations_are_those_of_nginx_pick_by_pick() {
+    judged(&["smooth_wrr"], theory::REFERENCE);
+}
+
+#[test]
+fn at_the_banks_pick_ups_the_engine_chooses_as_its_exchange_did() {
+    judged(&["anonymous_bank_dispatch_rule"], theory::BANK);
+}
+
+#[test]
+fn a_case_that_is_not_known_is_told_with_those_that_are() {
+    let Some(file) = data("theory", theory::REFERENCE) else { return };
+    let args = TheoryArgs { cases: vec!["mmc".into()], arrivals: 1_000, seed: 1, data: file.parent().map(Into::into) };
+    let error = theory::judge(&args, |_, _| Ok(())).unwrap_err().to_string();
+    assert!(error.contains("\"mmc\"") && error.contains("erlang_b"), "{error}");
 }
 
 struct Case {
@@ -227,7 +273,8 @@ fn a_workspace_with_a_fault_is_not_played() {
     let folder = Folder::new("faulty-workspace");
     let workspace = folder.write("w.toml", "workspace = 'x'\nversion = 1\n[[queue]]\nname = 'a'\nsteps = 3\n");
     let workload = Path::new(env!("CARGO_MANIFEST_DIR")).join("load-tests/workloads/small.ndjson");
-    let args = SimulateArgs { workspace, workload, seed: 1, selection: Selection::default(), json: true, calls: None };
+    let selection = Selection::default();
+    let args = SimulateArgs { workspace, workload, seed: 1, load: 1.0, selection, json: true, calls: None };
     let error = simulate::run(args).unwrap_err().to_string();
     assert!(error.contains("steps"), "{error}");
 }
@@ -249,8 +296,8 @@ fn replay(node: &Node, more: &[&str]) -> Command {
 }
 
 /// Nobody is signed on, nobody waits, nothing is held: the engine stands as before the run.
-fn assert_left_clean(node: &Node) {
-    let agents = node.get("/v1/workspaces/shop/agents").text;
+fn assert_left_clean(node: &Node, workspace: &str) {
+    let agents = node.get(&format!("/v1/workspaces/{workspace}/agents")).text;
     assert!(agents.contains("offline") && !agents.contains("available") && !agents.contains("full"), "{agents}");
     let metrics = node.get("/metrics").text;
     let waiting = |line: &&str| line.starts_with("strowger_queue_waiting{") && !line.ends_with(" 0");
@@ -272,7 +319,7 @@ fn a_replay_faster_than_the_engines_clock_counts_every_call_and_tells_no_waits()
             assert_eq!(report[absent], Value::Null, "{absent}");
         }
         assert!(report["latency"]["end_to_end"]["count"].as_u64().unwrap() > 0, "{report}");
-        assert_left_clean(&node);
+        assert_left_clean(&node, "shop");
     }
 }
 
@@ -292,7 +339,7 @@ fn an_interrupted_replay_closes_what_it_opened_and_signs_its_agents_off() {
     let report: Value = serde_json::from_reader(player.stdout.take().unwrap()).unwrap();
     assert!(status.success(), "{report}");
     assert!(report["arrivals"].as_u64().unwrap() < 120, "{report}");
-    assert_left_clean(&node);
+    assert_left_clean(&node, "shop");
 }
 
 #[test]
@@ -310,7 +357,97 @@ fn a_replay_goes_on_over_a_kill_of_the_engine_and_loses_no_call() {
     let number = |name: &str| report[name].as_u64().unwrap();
     assert_eq!((number("arrivals"), number("undecided"), number("missed_decisions")), (120, 0, 0), "{report}");
     assert_eq!(number("answered") + number("abandoned"), 120, "{report}");
-    assert_left_clean(&node);
+    assert_left_clean(&node, "shop");
+}
+
+/// A workload in which everything happens that a conversation can go on with, and its workspace.
+fn full_course(folder: &Folder, channels: &str, arrivals: u64) -> (PathBuf, PathBuf) {
+    let (out, workspace) = (folder.file("course.ndjson"), folder.file("course.toml"));
+    let text = |text: &str| Some(text.to_owned());
+    generate::run(GenerateArgs {
+        out: out.clone(),
+        workspace: Some(workspace.clone()),
+        arrivals,
+        rate_per_s: Some(0.5),
+        agents: Some(24),
+        handle: text("exponential:9"),
+        patience: text("exponential:120"),
+        channels: text(channels),
+        seed: 5,
+        course: CourseArgs {
+            bot: text("exponential:5"),
+            accept: text("exponential:2"),
+            acw: text("exponential:4"),
+            turns: 2,
+            transfer: text("0.2:second:exponential:4"),
+            reopen: text("0.2:exponential:60"),
+            decline_share: 0.1,
+            miss_share: 0.05,
+        },
+        ..GenerateArgs::default()
+    })
+    .unwrap();
+    (out, workspace)
+}
+
+#[test]
+fn bots_offers_wrap_up_turns_transfers_and_reopenings_are_played_and_every_conversation_is_accounted_for() {
+    let folder = Folder::new("full-course");
+    let (workload, workspace) = full_course(&folder, "voice:1,chat:1,email:2", 4_000);
+    let file = simulate::open_workspace(&workspace).unwrap();
+    let workload = Workload::open(&workload, &Selection::default()).unwrap();
+    let figures = simulated(&file, &workload);
+    let counts = figures.counts.unwrap();
+    let offers = counts.offers as f64;
+    assert_eq!(figures.all.arrivals, 4_000);
+    assert_eq!(figures.all.answered + figures.all.abandoned, 4_000, "{figures:?}");
+    assert_eq!(counts.handoffs, 4_000, "each came out of its bot");
+    assert!((0.07..0.13).contains(&(counts.declined as f64 / offers)), "{counts:?}");
+    assert!((0.03..0.08).contains(&(counts.expired as f64 / offers)), "{counts:?}");
+    assert!(counts.accepted >= figures.all.answered, "{counts:?}");
+    let answered = figures.all.answered as f64;
+    assert!((0.15..0.25).contains(&(counts.transfers as f64 / answered)), "{counts:?}");
+    assert!((0.07..0.13).contains(&(counts.reopened as f64 / answered)), "e-mails only, the half of all: {counts:?}");
+    assert_eq!(simulated(&file, &workload).digest, figures.digest, "twice the same digest");
+    let other = simulate::play(&file, &workload, 2).unwrap();
+    assert_ne!(other.player.counts, counts, "another seed draws other refusals");
+}
+
+#[test]
+fn twice_the_load_is_twice_the_arrivals_and_longer_waits() {
+    let file = simulate::open_workspace(&workspaces().join("small.toml")).unwrap();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("load-tests/workloads/small.ndjson");
+    let waits = |load: f64| {
+        let workload = Workload::open(&path, &Selection::default()).unwrap().loaded(load, 1).unwrap();
+        let figures = simulated(&file, &workload);
+        assert_eq!(figures.all.arrivals, (120.0 * load) as u64);
+        figures.all.mean_wait_s.unwrap()
+    };
+    assert!(waits(2.0) > 1.5 * waits(1.0));
+}
+
+#[test]
+fn a_replay_plays_the_whole_course_on_a_running_engine() {
+    let folder = Folder::new("replay-course");
+    let (workload, workspace) = full_course(&folder, "voice:1,email:1", 60);
+    let text = std::fs::read_to_string(workspace).unwrap();
+    let mut node = Node::prepared("replay-course", &JournalAt::Embedded, Some(&text));
+    let config = std::fs::read_to_string(node.folder.file("strowger.toml")).unwrap();
+    let clock = "[clock]\nscale = 30\nstart = \"2026-01-01T00:00:00Z\"\n";
+    node.folder.write("strowger.toml", &format!("{config}\n{clock}"));
+    node.start();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_strowger"));
+    command.arg("replay").arg("--workload").arg(&workload).args(["--workspace-name", "generated", "--speed", "30"]);
+    let output = command.args(["--json", "--to", &node.url("")]).stdin(Stdio::null()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let number = |name: &str| report[name].as_u64().unwrap();
+    assert_eq!((number("arrivals"), number("unfinished"), number("undecided")), (60, 0, 0), "{report}");
+    assert_eq!(report["counts"]["handoffs"], 60, "each came out of its bot: {report}");
+    for count in ["offers", "accepted", "declined", "transfers", "reopened"] {
+        assert!(report["counts"][count].as_u64().unwrap() > 0, "{count}: {report}");
+    }
+    assert_left_clean(&node, "generated");
 }
 
 /// One hour of the bank's busiest day on a running engine, 120 times as fast, against the simulator. A millisecond of way

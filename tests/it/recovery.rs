@@ -5,7 +5,7 @@
 
 use crate::node::{JournalAt, Node, SHARDS, event, kafka_or_skip};
 use crate::on_kafka::OnKafka;
-use connectors::codec::partition;
+use connectors::codec::{self, partition};
 use connectors::journal::record::{self, Claim, Header, Kind};
 use connectors::journal::{Fold, Journal, Verdict};
 use connectors::kafka::KafkaJournal;
@@ -154,6 +154,94 @@ fn a_node_that_is_killed_while_it_recovers_recovers_again() {
     assert_eq!(claims, 4, "each start claims once");
 }
 
+/// Offers of three seconds, and leases that have a second's grace.
+const OF_SECONDS: &str = r#"
+workspace = "acme"
+version = 1
+lease_grace_s = 1
+
+[[queue]]
+name = "all"
+accept_s = 3
+
+[[rule]]
+queue = "all"
+
+[[agent]]
+id = "ada"
+
+[[agent]]
+id = "bob"
+"#;
+
+/// What shard `acme` is on has told so far, once it is enough.
+fn await_decisions(node: &Node, enough: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+    let deadline = Instant::now() + WITHIN;
+    let path = format!("/v1/decisions?shard={}&follow=false", partition("acme", SHARDS));
+    loop {
+        let text = node.get(&path).text;
+        let told: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("a decision")).collect();
+        if enough(&told) {
+            return told;
+        }
+        assert!(Instant::now() < deadline, "it was not told: {told:#?}\n{}", node.log());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Times of the decisions of that type and reason, ms UTC.
+fn times(told: &[Value], decision_type: &str, reason: &str) -> Vec<u64> {
+    let is_one =
+        |told: &&Value| told["type"] == format!("strowger.{decision_type}") && told["data"]["reason"] == reason;
+    told.iter().filter(is_one).map(|told| moment(&told["time"])).collect()
+}
+
+fn moment(timestamp: &Value) -> u64 {
+    codec::parse_timestamp(timestamp.as_str().expect("a text")).expect("a timestamp")
+}
+
+fn wall_ms() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+    since.as_millis() as u64
+}
+
+/// Nothing happens at that time but that it has come.
+fn pass(ms: u64) {
+    std::thread::sleep(Duration::from_millis(ms.saturating_sub(wall_ms()) + 1));
+}
+
+fn end_of_offer(told: &[Value]) -> u64 {
+    let offered = told.iter().find(|told| told["type"] == "strowger.conversation.offered").expect("an offer");
+    moment(&offered["data"]["until"])
+}
+
+#[test]
+fn a_timer_due_while_the_node_was_dead_fires_once_right_after_the_restart_and_a_lease_after_its_grace() {
+    let mut node = Node::prepared("timers", &JournalAt::Embedded, Some(OF_SECONDS));
+    node.start();
+    settle_when_configured(&node, &event("p1", "agent.presence", json!({"agent": "ada", "status": "online"})));
+    // Alive, and takes nothing: the offer is ada's.
+    let lease = json!({"agent": "bob", "status": "pending_away", "expires_in_s": 4});
+    node.settle(&event("p2", "agent.presence", lease));
+    node.settle(&contact("c1"));
+    let told = await_decisions(&node, |_| true);
+    node.kill();
+    assert_eq!(times(&told, "offer.withdrawn", "expired"), [0; 0]);
+    pass(end_of_offer(&told) + 1_500);
+    let back = wall_ms();
+    node.start();
+    let told = await_decisions(&node, |told| !times(told, "agent.changed", "lease_expired").is_empty());
+    let (expired, lease) = (times(&told, "offer.withdrawn", "expired"), times(&told, "agent.changed", "lease_expired"));
+    assert_eq!((expired.len(), lease.len()), (1, 1));
+    assert!(back <= expired[0] && expired[0] < lease[0], "{expired:?} {lease:?}");
+    assert!(lease[0] >= back + 1_000, "the grace counts from the restart");
+    node.kill();
+    node.start();
+    let told = await_decisions(&node, |_| true);
+    assert_eq!(times(&told, "offer.withdrawn", "expired"), expired, "once");
+    assert_eq!(times(&told, "agent.changed", "lease_expired"), lease, "once");
+}
+
 #[test]
 fn sigterm_drains_and_exits_0_and_what_was_answered_is_there_after_it() {
     let mut node = Node::embedded("sigterm");
@@ -239,4 +327,33 @@ fn a_foreign_claim_with_a_higher_term_makes_the_node_step_down_and_claim_above_i
     let again = on.node.settle(&contact("c1"));
     assert_eq!((&again["position"], &again["duplicate"]), (&first["position"], &json!(true)));
     assert_eq!(on.node.settle(&contact("c2"))["outcome"], "decided");
+}
+
+#[test]
+fn an_acceptance_in_the_backlog_before_the_deadline_counts_after_a_kill() {
+    let Some(bootstrap) = kafka_or_skip("a backlog with a reply and a deadline") else { return };
+    let mut on = OnKafka::start("backlog", &bootstrap);
+    let policy = json!({"version": 2, "queue": [{"name": "all", "accept_s": 8}], "rule": [{"queue": "all"}]});
+    on.node.settle(&event("policy-2", "workspace.configure", policy));
+    on.node.settle(&event("p1", "agent.presence", json!({"agent": "ada", "status": "online"})));
+    on.node.settle(&contact("c1"));
+    on.node.settle(&contact("c2"));
+    let told = await_decisions(&on.node, |told| told.len() > 1);
+    on.node.kill();
+    let offer = |conversation: &str| {
+        let is_it = |told: &&Value| told["type"] == "strowger.conversation.offered" && told["subject"] == conversation;
+        told.iter().find(is_it).unwrap_or_else(|| panic!("{conversation} was offered: {told:#?}"))["data"].clone()
+    };
+    // While the node is dead: one accepts in time, of the other nothing is heard.
+    let accept = event("accept", "offer.accept", json!({"offer": offer("c1")["offer"], "agent": "ada"}));
+    on.append(&on.config.topics.events, b"acme", accept.to_string().as_bytes());
+    let until = moment(&offer("c2")["until"]);
+    let in_time = wall_ms() < moment(&offer("c1")["until"]);
+    assert!(in_time, "this machine is too slow for an offer of eight seconds");
+    pass(until + 2_500);
+    on.append(&on.config.topics.events, b"acme", contact("c3").to_string().as_bytes());
+    on.node.start();
+    let told = await_decisions(&on.node, |told| !times(told, "offer.withdrawn", "expired").is_empty());
+    assert_eq!(times(&told, "conversation.assigned", "accepted").len(), 1, "{told:#?}");
+    assert_eq!(times(&told, "offer.withdrawn", "expired"), [until], "at its deadline, though nobody was there then");
 }

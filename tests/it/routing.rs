@@ -2,13 +2,11 @@
 //!
 //! All through `step`, in both engines at once. No test here looks at a clock: what must be cheap is counted.
 
-use crate::histories::events::{Sender, agent_config, plain_policy, queue, rule, tier};
-use crate::histories::script::{Desk, START_MS, check};
-use engine::decision::{DecisionType, Told, read_section};
-use engine::id::Kind;
-use engine::input::{ActorKind, By, Contact, Status};
+use crate::histories::events::{plain_policy, queue, rule, tier};
+use crate::histories::script::{Desk, START_MS, check, check_under};
+use engine::decision::{DecisionType, Told};
+use engine::input::{By, Status};
 use engine::policy::{Policy, Strategy, Subject};
-use engine::{Engine, Output};
 
 fn policy(strategy: Strategy) -> Policy {
     plain_policy(strategy)
@@ -364,42 +362,413 @@ fn beyond_its_limit_of_sets_an_idle_one_makes_room_or_the_events_skills_are_left
     assert_eq!(told[1..], assigned);
 }
 
-/// Bytes of effects and decisions of one assignment: the work that a step leaves behind, and no clock.
-fn assignment_behind(unservable: usize) -> (usize, usize, Vec<DecisionType>) {
-    let mut policy = policy(Strategy::LongestIdle);
-    policy.tiers = vec![tier("vip", 1_000_000)];
-    let mut sender = Sender::new("acme");
-    let mut engine = Engine::new(sender.key);
-    let mut out = Output::default();
-    out.begin(1);
-    engine.step(&sender.configure(policy, None), START_MS, &mut out);
-    engine.step(&sender.agent("anna", agent_config(Some(1), 1, &[])), START_MS, &mut out);
-    engine.step(&sender.presence("anna", Status::Online, By::Agent), START_MS, &mut out);
-    let busy = sender.contact("voice", "", None, None);
-    let busy = Contact { conversation: Some(sender.id(Kind::Conversation, "busy")), ..busy };
-    engine.step(&sender.started(busy), START_MS, &mut out);
-    for _ in 0..unservable {
-        let mut contact = sender.requiring(sender.contact("voice", "", None, None), &[("nobody_has_it", 1)]);
-        contact.tier = Some(sender.hash(Kind::Tier, &["vip"]));
-        engine.step(&sender.started(contact), START_MS, &mut out);
-        out.begin(out.seq + 1);
+/// Who got each of so many messages, a letter each; `-` where one waits.
+fn picks(desk: &mut Desk, second: u64, messages: std::ops::Range<usize>) -> String {
+    let mut picks = String::new();
+    for n in messages {
+        let told = desk.play(&format!("{second} message m{n} on=email"));
+        let assigned = told.iter().find(|line| line.starts_with("conversation.assigned auto"));
+        picks += assigned.and_then(|line| line.split(' ').nth(3)).unwrap_or("-");
     }
-    let servable = sender.contact("voice", "", None, None);
-    engine.step(&sender.started(servable), START_MS, &mut out);
-    engine.seal();
-    out.begin(out.seq + 1);
-    engine.step(&sender.ended("busy", ActorKind::Agent), START_MS + 1, &mut out);
-    assert!(engine.wants_tick_at().is_none(), "one step is enough");
-    let told = read_section(&out.decisions).unwrap_or_default();
-    (out.effects.len(), out.decisions.len(), told.iter().map(|told| told.decision_type).collect())
+    picks
 }
 
 #[test]
-fn fifty_thousand_whom_nobody_can_serve_cost_the_next_one_nothing() {
-    let (effects, _, told) = assignment_behind(50_000);
-    let (effects_alone, _, told_alone) = assignment_behind(0);
-    assert_eq!(told, [DecisionType::ConversationResolved, DecisionType::ConversationAssigned]);
-    assert_eq!(told, told_alone);
-    // Slots and numbers are longer varints; nothing else may differ.
-    assert!(effects <= effects_alone + 16, "{effects} bytes of effects, {effects_alone} without them");
+fn each_rank_has_a_rotation_of_its_own() {
+    let mut desk = Desk::new(policy(Strategy::WeightedRoundRobin));
+    for line in [
+        "0 agent a units=2 weight=2 member=main:5:1",
+        "0 agent b units=2 member=main:5:1",
+        "0 agent c units=9 member=main:5:2",
+        "0 agent d units=9 member=main:5:2",
+    ] {
+        desk.play(line);
+    }
+    for agent in ["a", "b", "c", "d"] {
+        desk.play(&format!("0 online {agent}"));
+    }
+    // The first rank while it has room; then the second, which is frozen whenever the first is back.
+    assert_eq!(picks(&mut desk, 1, 0..7), "ababcdc");
+    desk.play("2 resolve m0");
+    desk.play("2 resolve m1");
+    assert_eq!(picks(&mut desk, 3, 7..11), "abdc");
+}
+
+#[test]
+fn a_new_member_starts_level_and_changes_nobodys_due() {
+    let mut desk = Desk::new(policy(Strategy::WeightedRoundRobin));
+    for line in ["0 agent a units=999", "0 agent b units=999", "0 online a", "0 online b"] {
+        desk.play(line);
+    }
+    assert_eq!(picks(&mut desk, 1, 0..1), "a");
+    desk.play("2 agent c units=999");
+    desk.play("2 online c");
+    // From -1/2, 1/2 and 0, a third each a pick.
+    assert_eq!(picks(&mut desk, 3, 1..10), "bcabcabca");
+}
+
+#[test]
+fn a_pick_counts_when_it_is_made_accepted_or_not() {
+    check_under(
+        "queue main weighted_round_robin accept=20",
+        "
+        0 agent a units=9
+        0 agent b units=9
+        0 online a
+        0 online b
+        1 message m on=email
+        2 decline 1 a
+        = offer.withdrawn declined m epoch=0 to=a offer=1
+        = conversation.offered auto m epoch=0 to=b offer=2 until=22
+        # a was due a half and picked once. The second pick had one candidate: a stands where he stood, b is level with it.
+        3 message n on=email
+        = conversation.opened new n epoch=0
+        = conversation.queued new n epoch=0 queue=main by=default
+        = conversation.offered auto n epoch=0 to=b offer=3 until=23
+        4 message o on=email
+        = conversation.opened new o epoch=0
+        = conversation.queued new o epoch=0 queue=main by=default
+        = conversation.offered auto o epoch=0 to=a offer=4 until=24
+    ",
+    );
+}
+
+#[test]
+fn the_most_skilled_is_taken_by_required_then_preferred_skills_then_idleness() {
+    check_under(
+        "queue main most_skilled skills=de:1 preferred_skills=law:1",
+        "
+        0 agent a skills=de:5
+        0 agent b skills=de:3,law:9
+        0 agent c skills=de:5,law:2
+        0 agent d skills=de:3,law:9
+        0 online d
+        1 online a
+        1 online b
+        1 online c
+        2 voice c1
+        = conversation.opened new c1 epoch=0
+        = conversation.queued new c1 epoch=0 queue=main by=default
+        = conversation.assigned auto c1 c epoch=1
+        2 voice c2
+        = conversation.opened new c2 epoch=0
+        = conversation.queued new c2 epoch=0 queue=main by=default
+        = conversation.assigned auto c2 a epoch=1
+        2 voice c3
+        = conversation.opened new c3 epoch=0
+        = conversation.queued new c3 epoch=0 queue=main by=default
+        = conversation.assigned auto c3 d epoch=1
+        2 voice c4
+        = conversation.opened new c4 epoch=0
+        = conversation.queued new c4 epoch=0 queue=main by=default
+        = conversation.assigned auto c4 b epoch=1
+    ",
+    );
+}
+
+#[test]
+fn a_pull_queue_is_claimed_from_its_head_and_assigns_what_nobody_claims() {
+    check_under(
+        "queue main manual pick=head unclaimed=60:longest_idle",
+        "
+        0 agent anna
+        0 agent bert
+        0 online anna
+        1 message m1 on=email
+        = conversation.opened new m1 epoch=0
+        = conversation.queued new m1 epoch=0 queue=main by=default
+        2 message m2 on=email
+        3 claim m2 anna
+        = command.rejected not_head
+        3 claim m1 anna
+        = conversation.assigned claim m1 anna epoch=1
+        until 61.999
+        = nothing
+        until 62
+        = conversation.updated unclaimed m2 epoch=0 (tick)
+        63 online bert
+        = agent.changed presence bert available 0/1
+        = conversation.assigned auto m2 bert epoch=1
+    ",
+    );
+}
+
+#[test]
+fn in_a_pull_queue_only_the_preferred_one_may_claim_for_a_while() {
+    check_under(
+        "queue main manual preferred=60",
+        "
+        0 agent anna
+        0 agent bert
+        0 online anna
+        0 online bert
+        1 message m on=email customer=cu
+        2 claim m anna
+        3 resolve m by=anna
+        4 message m on=email customer=cu
+        5 claim m bert
+        = command.rejected preferred_only
+        until 64
+        = conversation.updated preference_expired m epoch=2 (tick)
+        65 claim m bert
+        = conversation.assigned claim m bert epoch=3
+    ",
+    );
+}
+
+#[test]
+fn a_vip_rings_the_senior_first_whoever_is_idle_for_longer() {
+    check_under(
+        "tier vip ring=seniority:5:30; tier gold ring=team:first:30; team first",
+        "
+        0 agent junior seniority=1 team=first
+        0 agent senior seniority=7
+        0 online junior
+        1 online senior
+        2 voice c1 tier=vip
+        = conversation.opened new c1 epoch=0
+        = conversation.queued new c1 epoch=0 queue=main by=default
+        = conversation.assigned auto c1 senior epoch=1
+        3 voice c2 tier=vip
+        = conversation.opened new c2 epoch=0
+        = conversation.queued new c2 epoch=0 queue=main by=default
+        until 32.999
+        = nothing
+        until 33
+        = conversation.relaxed first_ring c2 epoch=0 step=0 (tick)
+        = conversation.assigned auto c2 junior epoch=1 (tick)
+        34 ended c1
+        35 ended c2
+        36 voice c3 tier=gold
+        = conversation.opened new c3 epoch=0
+        = conversation.queued new c3 epoch=0 queue=main by=default
+        = conversation.assigned auto c3 junior epoch=1
+    ",
+    );
+}
+
+#[test]
+fn a_step_lowers_and_drops_what_is_asked() {
+    check_under(
+        "
+        queue main skills=de:5
+        step main after=30 lower=de:2
+        step main after=60 drop=de
+        ",
+        "
+        0 agent anna skills=de:2
+        0 agent bert
+        0 online bert
+        0 online anna
+        1 voice c1
+        until 30.999
+        = nothing
+        until 31
+        = conversation.relaxed step c1 epoch=0 step=1 (tick)
+        = conversation.assigned auto c1 anna epoch=1 (tick)
+        32 voice c2
+        until 92
+        = conversation.relaxed step c2 epoch=0 step=1 (tick at 62)
+        = conversation.relaxed step c2 epoch=0 step=2 (tick)
+        = conversation.assigned auto c2 bert epoch=1 (tick)
+    ",
+    );
+}
+
+#[test]
+fn a_step_widens_the_teams() {
+    check_under(
+        "
+        team first
+        team second
+        queue main teams=first
+        step main after=30 teams=first,second
+        step main after=60 teams=
+        ",
+        "
+        0 agent a team=first
+        0 agent b team=second
+        0 agent c
+        0 online c
+        0 online b
+        1 voice c1
+        = conversation.opened new c1 epoch=0
+        = conversation.queued new c1 epoch=0 queue=main by=default
+        2 voice c2
+        until 31
+        = conversation.relaxed step c1 epoch=0 step=1 (tick)
+        = conversation.assigned auto c1 b epoch=1 (tick)
+        until 62
+        = conversation.relaxed step c2 epoch=0 step=1 (tick at 32)
+        = conversation.relaxed step c2 epoch=0 step=2 (tick)
+        = conversation.assigned auto c2 c epoch=1 (tick)
+    ",
+    );
+}
+
+#[test]
+fn a_step_raises_the_head_start() {
+    check_under(
+        "
+        queue main
+        queue second
+        step second after=10 head_start=60
+        rule second language=de
+        ",
+        "
+        0 agent anna
+        0 voice c1
+        20 voice c2 language=de
+        until 30
+        = conversation.relaxed step c2 epoch=0 step=1 (tick)
+        40 online anna
+        = agent.changed presence anna available 0/1
+        = conversation.assigned auto c2 anna epoch=1
+    ",
+    );
+}
+
+#[test]
+fn a_step_overflows() {
+    check_under(
+        "
+        queue main
+        step main after=10 overflow=second
+        queue second
+        ",
+        "
+        0 agent anna member=second
+        0 online anna
+        0 voice c1
+        until 10
+        = conversation.queued overflow c1 epoch=0 queue=second (tick)
+        = conversation.assigned auto c1 anna epoch=1 (tick)
+    ",
+    );
+}
+
+#[test]
+fn a_step_may_depend_on_nobody_being_online_for_it() {
+    let policy = "
+        queue main skills=de:1
+        step main after=30 drop=de only_if_nobody_online
+        ";
+    check_under(
+        policy,
+        "
+        0 agent anna skills=de:1
+        0 agent bert
+        0 online bert
+        1 voice c1
+        until 31
+        = conversation.relaxed step c1 epoch=0 step=1 (tick)
+        = conversation.assigned auto c1 bert epoch=1 (tick)
+    ",
+    );
+    check_under(
+        policy,
+        "
+        0 agent anna skills=de:1
+        0 agent bert
+        0 online anna
+        0 online bert
+        1 voice c1
+        2 voice c2
+        until 3600
+        = nothing
+        3600 look c2
+        = c2 queued cause=all_full ..
+    ",
+    );
+}
+
+#[test]
+fn strict_classes_come_first_until_somebody_has_waited_too_long() {
+    check_under(
+        "set strict_max_wait=60; tier vip class=1",
+        "
+        0 agent anna
+        0 voice plain
+        50 voice v1 tier=vip
+        55 voice v2 tier=vip
+        57 online anna
+        = agent.changed presence anna available 0/1
+        = conversation.assigned auto v1 anna epoch=1
+        58 ended v1
+        = conversation.resolved contact_ended v1 was=anna epoch=1
+        = conversation.assigned auto v2 anna epoch=1
+        59 voice v3 tier=vip
+        until 60
+        = conversation.updated promoted plain epoch=0 (tick)
+        61 ended v2
+        = conversation.resolved contact_ended v2 was=anna epoch=1
+        = conversation.assigned auto plain anna epoch=1
+    ",
+    );
+}
+
+#[test]
+fn a_freeing_agent_serves_his_own_queues_first() {
+    check_under(
+        "queue main; queue second; rule second language=de",
+        "
+        0 agent anna member=main:9 member=second:1
+        0 voice c1
+        10 voice c2 language=de
+        20 online anna
+        = agent.changed presence anna available 0/1
+        = conversation.assigned auto c2 anna epoch=1
+        21 ended c2
+        = conversation.resolved contact_ended c2 was=anna epoch=1
+        = conversation.assigned auto c1 anna epoch=1
+    ",
+    );
+}
+
+#[test]
+fn a_contact_reaches_a_member_only_after_his_delay() {
+    check_under(
+        "queue main",
+        "
+        0 agent anna
+        0 agent bert member=main:5:5:30
+        0 agent carl member=main:5:5:60
+        0 online bert
+        0 online carl
+        1 voice c1
+        = conversation.opened new c1 epoch=0
+        = conversation.queued new c1 epoch=0 queue=main by=default
+        until 30.999
+        = nothing
+        until 31
+        = conversation.assigned auto c1 bert epoch=1 (tick)
+        32 voice c2
+        until 92
+        = conversation.assigned auto c2 carl epoch=1 (tick)
+    ",
+    );
+}
+
+#[test]
+fn memberships_of_the_team_count_where_an_agent_has_none() {
+    check_under(
+        "queue main; queue second; rule second language=de; team night member=second",
+        "
+        0 agent a team=night
+        0 agent b team=night member=main
+        0 online a
+        0 online b
+        1 voice c1
+        = conversation.opened new c1 epoch=0
+        = conversation.queued new c1 epoch=0 queue=main by=default
+        = conversation.assigned auto c1 b epoch=1
+        2 voice c2
+        = conversation.opened new c2 epoch=0
+        = conversation.queued new c2 epoch=0 queue=main by=default
+        3 voice c3 language=de
+        = conversation.opened new c3 epoch=0
+        = conversation.queued new c3 epoch=0 queue=second by=rule[0]
+        = conversation.assigned auto c3 a epoch=1
+    ",
+    );
 }

@@ -1,372 +1,105 @@
 //! Policies and agents' configurations out of a tree, and back into JSON: what `workspace.configure`, `agent.configure`
 //! and the workspace file have in common.
 //!
-//! The reader goes on after a fault and collects them all. It judges shapes (types, keys that are unknown or not built
-//! yet, numbers that do not fit); content is judged by `Policy::faults` and `AgentConfig::faults`. Durations come in
-//! seconds, whole or broken, and are kept in milliseconds. Tables keyed by a name are put in the order of their names,
-//! standard channels first, so that the same policy is the same bytes however its file is ordered.
+//! The reader goes on after a fault and collects them all. Shapes (`shape`) are judged by the lists of keys (`keys`), from
+//! which the JSON Schema is printed too (`schema`); combinations of keys are judged here, content by `Policy::faults` and
+//! `AgentConfig::faults`. Durations come in seconds, whole or broken, and are kept in milliseconds. Tables keyed by a name
+//! are put in the order of their names, standard channels first, so that the same policy is the same bytes however its
+//! file is ordered.
+
+mod json;
+mod keys;
+mod schema;
+mod shape;
+#[cfg(test)]
+mod tests;
+
+pub use json::{agent_to_json, policy_to_json};
+pub use schema::workspace_schema;
+
+pub(crate) use keys::WORKSPACE_FILE;
+pub(crate) use shape::{Reader, ShapeFault, Table, nearest};
 
 use super::decoder::{Event, checked_id, unsupported};
 use super::envelope::Text;
 use super::node::{Node, Value};
 use super::refusal::Refusal;
-use engine::faults::join_key;
 use engine::input::{Actor, Body, EventType};
 use engine::policy::{
-    AgentConfig, Channel, Condition, Entry, Policy, Queue, Rule, SkillLevel, Strategy, Subject, Tier,
+    AgentConfig, Channel, ChannelLimit, Condition, Entry, Exit, ExitKind, FirstRing, Membership, OnOffline,
+    OwnerAbsent, Pick, Policy, Queue, RoundEnd, Rule, Rung, Step, Strategy, Subject, Team, Tier, WrapUp, WrapUpMode,
 };
+use keys::{AGENT_CONFIGURE, WORKSPACE_CONFIGURE};
 use serde_json::value::RawValue;
-use serde_json::{Map, json};
+use shape::ShapeFaultKind;
 use std::borrow::Cow;
 
-pub(crate) const POLICY_KEYS: &[&str] = &[
-    "version",
-    "test",
-    "default_units",
-    "reopen_window_s",
-    "idle_reset_s",
-    "channel",
-    "entry",
-    "tier",
-    "queue",
-    "rule",
-];
-const CHANNEL_KEYS: &[&str] = &["live", "units", "exclusive", "short_abandon_s"];
-const ENTRY_KEYS: &[&str] = &["queue"];
-const TIER_KEYS: &[&str] = &["head_start_s"];
-const QUEUE_KEYS: &[&str] = &["name", "strategy", "skills", "service_level_s", "service_level_goal"];
-const RULE_KEYS: &[&str] = &["when", "queue"];
-const WHEN_KEYS: &[&str] = &["channel", "entry", "tier", "language", "attributes"];
-pub(crate) const AGENT_KEYS: &[&str] = &["team", "skills", "weight", "units"];
+/// What holds where a configuration is silent; those of channels are `Channel::of_nature`.
+mod usual {
+    use engine::policy::{Exit, ExitKind, OwnerAbsent};
 
-/// Keys and strategies of routing.md that this build does not have. Taking one silently would promise what nobody does.
-const LATER: &[&str] = &[
-    "accept_s",
-    "bot",
-    "bot_max_s",
-    "business_hours",
-    "calendar",
-    "calendars",
-    "callback",
-    "channels",
-    "class",
-    "clock",
-    "clocks",
-    "close_after_s",
-    "context_required",
-    "decline_limit",
-    "drain_after_close_s",
-    "escalation",
-    "expected_version",
-    "first_ring",
-    "for_s",
-    "group",
-    "group_shares",
-    "groups",
-    "holidays",
-    "interrupts",
-    "ladder",
-    "lease_grace_s",
-    "limits",
-    "manual",
-    "max_open_s",
-    "max_skills",
-    "max_transfers",
-    "max_units",
-    "max_wait_s",
-    "max_waiting",
-    "membership",
-    "memberships",
-    "mentions",
-    "min_gap_s",
-    "most_skilled",
-    "not_responding_s",
-    "offer",
-    "offers",
-    "on_closed",
-    "on_full",
-    "on_max_wait",
-    "on_offline",
-    "on_unservable",
-    "on_unstaffed",
-    "opening",
-    "openings",
-    "owner_absent",
-    "owner_silent_s",
-    "pause_on",
-    "pick",
-    "preferred",
-    "preferred_agent",
-    "preferred_skills",
-    "presence",
-    "priority",
-    "rank",
-    "reply_claims",
-    "reply_window_s",
-    "seniority",
-    "seniority_at_least",
-    "shift",
-    "shifts",
-    "site",
-    "step",
-    "steps",
-    "strict_max_wait_s",
-    "successor",
-    "their_turn_units",
-    "unclaimed_s",
-    "wrap_up",
-    "wrapup",
-    "zone",
-];
+    pub(super) const DEFAULT_UNITS: u32 = 1;
+    pub(super) const REOPEN_WINDOW_MS: u64 = 3 * 24 * 3_600_000;
+    pub(super) const IDLE_RESET_MS: u64 = 60_000;
+    pub(super) const DECLINE_LIMIT: u32 = 3;
+    pub(super) const LEASE_GRACE_MS: u64 = 60_000;
+    pub(super) const BOT_MAX_MS: u64 = 3_600_000;
+    pub(super) const MAX_TRANSFERS: u32 = 3;
+    pub(super) const PRIORITY_HEAD_START_MS: u64 = 60_000;
+    pub(super) const SERVICE_LEVEL_MS: u64 = 20_000;
+    pub(super) const SERVICE_LEVEL_GOAL_PERMILLE: u16 = 800;
+    pub(super) const ROUND_MS: u64 = 30_000;
+    /// The mode of `owner_absent` that has no time.
+    pub(super) const WITHOUT_WAIT: OwnerAbsent = OwnerAbsent::Return;
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum ShapeFaultKind {
-    WrongType,
-    OutOfBounds,
-    Missing,
-    Repeated,
-    /// A key or value that is unknown or comes later.
-    Unsupported,
-    /// A word that is none of its list.
-    UnknownValue,
-}
-
-/// One fault of a configuration's shape.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct ShapeFault {
-    pub kind: ShapeFaultKind,
-    pub path: String,
-    pub sentence: String,
-    /// What to do about it; may be empty.
-    pub help: String,
-}
-
-/// A table under its path.
-pub(crate) struct Table<'n, 'a> {
-    pub path: String,
-    pub pairs: &'n [(Cow<'a, str>, Node<'a>)],
-}
-
-impl<'n, 'a> Table<'n, 'a> {
-    /// Null counts as absent. Of a repeated key the first; that it is repeated has been reported.
-    pub(crate) fn value(&self, key: &str) -> Option<&'n Value<'a>> {
-        let (_, node) = self.pairs.iter().find(|(name, _)| name == key)?;
-        (!matches!(node.0, Value::Null)).then_some(&node.0)
+    /// Where the limit of an exit is set, what passes it is sent away with the exit's name; else it waits.
+    pub(super) fn exit(reason: &str, limited: bool) -> Exit {
+        if limited { Exit { kind: ExitKind::Deflect, text: reason.into() } } else { Exit::default() }
     }
-
-    pub(crate) fn path_of(&self, key: &str) -> String {
-        join_key(&self.path, key)
-    }
-}
-
-/// Reads shapes and collects what is wrong with them.
-#[derive(Default)]
-pub(crate) struct Reader {
-    pub faults: Vec<ShapeFault>,
 }
 
 impl Reader {
-    fn fault(&mut self, kind: ShapeFaultKind, path: String, sentence: impl Into<String>, help: impl Into<String>) {
-        self.faults.push(ShapeFault { kind, path, sentence: sentence.into(), help: help.into() });
-    }
-
-    fn wrong_type(&mut self, path: String, expected: &str, found: &Value<'_>) {
-        let sentence = format!("this must be {expected}, and it is {}", found.type_name());
-        self.fault(ShapeFaultKind::WrongType, path, sentence, "");
-    }
-
-    /// A table with these keys and no others. What is no table is reported and read as an empty one.
-    pub(crate) fn table<'n, 'a>(&mut self, value: &'n Value<'a>, path: String, known: &[&str]) -> Table<'n, 'a> {
-        let table = self.names(value, path);
-        for (key, _) in table.pairs {
-            if !known.contains(&&**key) {
-                let path = table.path_of(key);
-                self.unsupported_key(path, key, known);
-            }
-        }
-        table
-    }
-
-    /// A table whose keys are names of the workspace's own.
-    fn names<'n, 'a>(&mut self, value: &'n Value<'a>, path: String) -> Table<'n, 'a> {
-        let Value::Table(pairs) = value else {
-            self.wrong_type(path.clone(), "a table", value);
-            return Table { path, pairs: &[] };
-        };
-        let mut keys: Vec<&str> = pairs.iter().map(|(key, _)| &**key).collect();
-        keys.sort_unstable();
-        keys.dedup_by(|next, key| {
-            let repeated = next == key;
-            if repeated {
-                let sentence = "this key stands twice; once is allowed";
-                self.fault(ShapeFaultKind::Repeated, join_key(&path, key), sentence, "");
-            }
-            repeated
-        });
-        Table { path, pairs }
-    }
-
-    fn unsupported_key(&mut self, path: String, key: &str, known: &[&str]) {
-        let (sentence, help) = if LATER.contains(&key) {
-            (format!("`{key}` is not built yet"), "it comes with a later version; leave it out".to_string())
-        } else {
-            let help = match nearest(key, known) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("the keys here are: {}", known.join(", ")),
-            };
-            (format!("`{key}` is no key of this table"), help)
-        };
-        self.fault(ShapeFaultKind::Unsupported, path, sentence, help);
-    }
-
-    pub(crate) fn text<'n>(&mut self, table: &Table<'n, '_>, key: &str) -> Option<&'n str> {
-        match table.value(key)? {
-            Value::Text(text) => Some(text),
-            other => {
-                self.wrong_type(table.path_of(key), "a text", other);
-                None
-            }
-        }
-    }
-
-    /// A text that must be there; empty where it is not, after the fault is noted.
-    pub(crate) fn required_text<'n>(&mut self, table: &Table<'n, '_>, key: &str) -> &'n str {
-        if table.value(key).is_none() {
-            self.fault(ShapeFaultKind::Missing, table.path_of(key), format!("`{key}` is missing"), "");
-        }
-        self.text(table, key).unwrap_or("")
-    }
-
-    fn flag(&mut self, table: &Table<'_, '_>, key: &str) -> Option<bool> {
-        match table.value(key)? {
-            Value::Flag(flag) => Some(*flag),
-            other => {
-                self.wrong_type(table.path_of(key), "true or false", other);
-                None
-            }
-        }
-    }
-
-    pub(crate) fn whole(&mut self, table: &Table<'_, '_>, key: &str) -> Option<u64> {
-        self.whole_value(table.value(key)?, || table.path_of(key))
-    }
-
-    fn whole_value(&mut self, value: &Value<'_>, path: impl Fn() -> String) -> Option<u64> {
-        match value {
-            Value::Whole(number) => return Some(*number),
-            Value::Number(number) if number.fract() == 0.0 => {
-                let sentence = "this number must be 0 to 18446744073709551615";
-                self.fault(ShapeFaultKind::OutOfBounds, path(), sentence, "");
-            }
-            Value::Number(_) => {
-                self.fault(ShapeFaultKind::WrongType, path(), "this must be a whole number", "");
-            }
-            other => self.wrong_type(path(), "a whole number", other),
-        }
-        None
-    }
-
-    /// Seconds, as milliseconds.
-    fn seconds(&mut self, table: &Table<'_, '_>, key: &str) -> Option<u64> {
-        // Far above every bound of a policy, far below the end of u64.
-        const S_MAX: f64 = 1e15;
-        let seconds = match table.value(key)? {
-            Value::Whole(seconds) => *seconds as f64,
-            Value::Number(seconds) => *seconds,
-            other => {
-                self.wrong_type(table.path_of(key), "a number of seconds", other);
-                return None;
-            }
-        };
-        if (0.0..=S_MAX).contains(&seconds) {
-            return Some((seconds * 1_000.0).round() as u64);
-        }
-        let sentence = "a duration is a number of seconds from 0 on";
-        self.fault(ShapeFaultKind::OutOfBounds, table.path_of(key), sentence, "");
-        None
-    }
-
-    /// A share from 0 to 1, as thousandths.
-    fn share_permille(&mut self, table: &Table<'_, '_>, key: &str) -> Option<u16> {
-        let share = match table.value(key)? {
-            Value::Whole(share) => *share as f64,
-            Value::Number(share) => *share,
-            other => {
-                self.wrong_type(table.path_of(key), "a share from 0 to 1", other);
-                return None;
-            }
-        };
-        if (0.0..=1.0).contains(&share) {
-            return Some((share * 1_000.0).round() as u16);
-        }
-        let help =
-            if share <= 100.0 && share > 1.0 { format!("{share} % is {}", share / 100.0) } else { String::new() };
-        self.fault(ShapeFaultKind::OutOfBounds, table.path_of(key), "a share must be 0 to 1", help);
-        None
-    }
-
-    pub(crate) fn list<'n, 'a>(&mut self, table: &Table<'n, 'a>, key: &str) -> &'n [Node<'a>] {
-        match table.value(key) {
-            None => &[],
-            Some(Value::List(nodes)) => nodes,
-            Some(other) => {
-                self.wrong_type(table.path_of(key), "a list of tables", other);
-                &[]
-            }
-        }
-    }
-
-    /// Tables keyed by a name, in the order of the names.
-    fn named<'n, 'a>(&mut self, table: &Table<'n, 'a>, key: &str) -> Vec<(&'n str, &'n Value<'a>, String)> {
-        let Some(value) = table.value(key) else { return Vec::new() };
-        let names = self.names(value, table.path_of(key));
-        let mut named: Vec<_> =
-            names.pairs.iter().map(|(name, node)| (&**name, &node.0, names.path_of(name))).collect();
-        named.sort_by_key(|(name, ..)| *name);
-        named
-    }
-
-    /// A policy from a table whose keys have been looked at.
+    /// A policy from a table that has been judged.
     pub(crate) fn policy(&mut self, table: &Table<'_, '_>) -> Policy {
-        if table.value("version").is_none() {
-            let help = "a configuration has a number that rises with each change, from 1 on";
-            self.fault(ShapeFaultKind::Missing, table.path_of("version"), "`version` is missing", help);
-        }
+        let entry = |(name, own): (&str, Table<'_, '_>)| Entry {
+            name: name.into(),
+            queue: own.name("queue"),
+            bot: own.flag("bot").unwrap_or(false),
+        };
+        let team = |(name, own): (&str, Table<'_, '_>)| Team { name: name.into(), memberships: memberships(&own) };
         Policy {
-            version: self.whole(table, "version").unwrap_or(1),
-            test: self.flag(table, "test").unwrap_or(false),
-            default_units: self.whole(table, "default_units").map_or(1, saturated),
-            reopen_window_ms: self.seconds(table, "reopen_window_s").unwrap_or(259_200_000),
-            idle_reset_ms: self.seconds(table, "idle_reset_s").unwrap_or(60_000),
+            version: table.whole("version").unwrap_or(1),
+            test: table.flag("test").unwrap_or(false),
+            default_units: table.count("default_units").unwrap_or(usual::DEFAULT_UNITS),
+            reopen_window_ms: table.ms("reopen_window_s").unwrap_or(usual::REOPEN_WINDOW_MS),
+            idle_reset_ms: table.ms("idle_reset_s").unwrap_or(usual::IDLE_RESET_MS),
+            decline_limit: table.count("decline_limit").unwrap_or(usual::DECLINE_LIMIT),
+            not_responding_ms: table.ms("not_responding_s").unwrap_or(0),
+            lease_grace_ms: table.ms("lease_grace_s").unwrap_or(usual::LEASE_GRACE_MS),
+            bot_max_ms: table.ms("bot_max_s").unwrap_or(usual::BOT_MAX_MS),
+            max_transfers: table.count("max_transfers").unwrap_or(usual::MAX_TRANSFERS),
+            priority_head_start_ms: table.ms("priority_head_start_s").unwrap_or(usual::PRIORITY_HEAD_START_MS),
+            strict_max_wait_ms: table.ms("strict_max_wait_s").unwrap_or(0),
+            skills: table.names("skills").unwrap_or_default(),
             channels: self.channels(table),
-            entries: self.entries(table),
-            tiers: self.tiers(table),
-            queues: self.list(table, "queue").iter().enumerate().map(|(i, node)| self.queue(table, i, node)).collect(),
-            rules: self.list(table, "rule").iter().enumerate().map(|(i, node)| self.rule(table, i, node)).collect(),
+            entries: table.named("entry").into_iter().map(entry).collect(),
+            teams: table.named("team").into_iter().map(team).collect(),
+            tiers: table.named("tier").into_iter().map(|(name, own)| self.tier(name, &own)).collect(),
+            queues: table.tables("queue").iter().map(|own| self.queue(own)).collect(),
+            rules: table.tables("rule").iter().map(rule).collect(),
         }
     }
 
     fn channels(&mut self, table: &Table<'_, '_>) -> Vec<Channel> {
         let mut channels = Policy::standard_channels();
-        for (name, value, path) in self.named(table, "channel") {
-            let own = self.table(value, path, CHANNEL_KEYS);
+        for (name, own) in table.named("channel") {
             let standard = channels.iter().position(|channel| *channel.name == *name);
             if standard.is_none() && own.value("live").is_none() {
                 let sentence =
                     format!("`{name}` is no standard channel, so it must say `live = true` or `live = false`");
                 self.fault(ShapeFaultKind::Missing, own.path_of("live"), sentence, "");
             }
-            let base = match standard {
-                Some(i) => channels[i].clone(),
-                None => Channel { name: name.into(), units: 1, short_abandon_ms: 5_000, ..Channel::default() },
-            };
-            let channel = Channel {
-                live: self.flag(&own, "live").unwrap_or(base.live),
-                units: self.whole(&own, "units").map_or(base.units, saturated),
-                exclusive: self.flag(&own, "exclusive").unwrap_or(base.exclusive),
-                short_abandon_ms: self.seconds(&own, "short_abandon_s").unwrap_or(base.short_abandon_ms),
-                name: base.name,
-            };
+            let channel = self.channel(name, &own, standard.map(|i| &channels[i]));
             match standard {
                 Some(i) => channels[i] = channel,
                 None => channels.push(channel),
@@ -375,137 +108,291 @@ impl Reader {
         channels
     }
 
-    fn entries(&mut self, table: &Table<'_, '_>) -> Vec<Entry> {
-        let mut entries = Vec::new();
-        for (name, value, path) in self.named(table, "entry") {
-            let own = self.table(value, path, ENTRY_KEYS);
-            entries.push(Entry { name: name.into(), queue: self.required_text(&own, "queue").into() });
-        }
-        entries
-    }
-
-    fn tiers(&mut self, table: &Table<'_, '_>) -> Vec<Tier> {
-        let mut tiers = Vec::new();
-        for (name, value, path) in self.named(table, "tier") {
-            let own = self.table(value, path, TIER_KEYS);
-            tiers.push(Tier { name: name.into(), head_start_ms: self.seconds(&own, "head_start_s").unwrap_or(0) });
-        }
-        tiers
-    }
-
-    fn queue(&mut self, table: &Table<'_, '_>, i: usize, node: &Node<'_>) -> Queue {
-        let own = self.table(&node.0, format!("{}[{i}]", table.path_of("queue")), QUEUE_KEYS);
-        Queue {
-            name: self.required_text(&own, "name").into(),
-            strategy: self.strategy(&own),
-            skills: self.skills(&own),
-            service_level_ms: self.seconds(&own, "service_level_s").unwrap_or(20_000),
-            service_level_goal_permille: self.share_permille(&own, "service_level_goal").unwrap_or(800),
-        }
-    }
-
-    fn strategy(&mut self, table: &Table<'_, '_>) -> Strategy {
-        let Some(word) = self.text(table, "strategy") else { return Strategy::default() };
-        if let Some(strategy) = Strategy::from_word(word) {
-            return strategy;
-        }
-        let words: Vec<&str> = Strategy::ALL.iter().map(|strategy| strategy.word()).collect();
-        let path = table.path_of("strategy");
-        if LATER.contains(&word) {
-            let help = format!("it comes with a later version; there are: {}", words.join(", "));
-            let sentence = format!("the strategy `{word}` is not built yet");
-            self.fault(ShapeFaultKind::Unsupported, path, sentence, help);
-        } else {
-            let help = match nearest(word, &words) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("there are: {}", words.join(", ")),
-            };
-            self.fault(ShapeFaultKind::UnknownValue, path, "no strategy has this name", help);
-        }
-        Strategy::default()
-    }
-
-    fn rule(&mut self, table: &Table<'_, '_>, i: usize, node: &Node<'_>) -> Rule {
-        let own = self.table(&node.0, format!("{}[{i}]", table.path_of("rule")), RULE_KEYS);
-        let when = match own.value("when") {
-            None => Vec::new(),
-            Some(value) => self.conditions(value, own.path_of("when")),
+    fn channel(&mut self, name: &str, own: &Table<'_, '_>, standard: Option<&Channel>) -> Channel {
+        let live = own.flag("live").unwrap_or(standard.is_some_and(|channel| channel.live));
+        let base = Channel::of_nature(name, live);
+        let base = match standard {
+            Some(standard) => Channel { units: standard.units, exclusive: standard.exclusive, ..base },
+            None => base,
         };
-        Rule { when, queue: self.required_text(&own, "queue").into() }
-    }
-
-    fn conditions(&mut self, value: &Value<'_>, path: String) -> Vec<Condition> {
-        let table = self.table(value, path, WHEN_KEYS);
-        let mut conditions = Vec::new();
-        for subject in [Subject::Channel, Subject::Entry, Subject::Tier, Subject::Language] {
-            if let Some(text) = self.text(&table, subject.word()) {
-                conditions.push(Condition { subject, key: "".into(), value: text.into() });
+        let units = own.count("units").unwrap_or(base.units);
+        self.nature(own, live);
+        let (on_offline, offline_grace_ms) = match own.table("on_offline") {
+            None => (base.on_offline, base.offline_grace_ms),
+            Some(own) => {
+                (own.word("then", OnOffline::from_word).unwrap_or_default(), own.ms("after_s").unwrap_or_default())
             }
+        };
+        let (owner_absent, owner_absent_ms) = match own.table("owner_absent") {
+            None => (base.owner_absent, base.owner_absent_ms),
+            Some(own) => self.owner_absent(&own, base.owner_absent_ms),
+        };
+        Channel {
+            live,
+            units,
+            exclusive: own.flag("exclusive").unwrap_or(base.exclusive),
+            short_abandon_ms: own.ms("short_abandon_s").unwrap_or(base.short_abandon_ms),
+            limit: own.count("limit").unwrap_or(base.limit),
+            interrupts: own.names("interrupts"),
+            min_gap_ms: own.ms("min_gap_s").unwrap_or(base.min_gap_ms),
+            wrap_up: own.table("wrap_up").map_or(base.wrap_up, |own| self.wrap_up(&own, Some(units))),
+            on_offline,
+            offline_grace_ms,
+            owner_absent,
+            owner_absent_ms,
+            max_open_ms: own.ms("max_open_s").unwrap_or(base.max_open_ms),
+            owner_silent_ms: own.ms("owner_silent_s").unwrap_or(base.owner_silent_ms),
+            close_after_ms: own.ms("close_after_s").unwrap_or(base.close_after_ms),
+            their_turn_units: own.count("their_turn_units").unwrap_or(base.their_turn_units),
+            their_turn_after_ms: own.ms("their_turn_after_s").unwrap_or(base.their_turn_after_ms),
+            name: base.name,
         }
-        for (key, value, path) in self.named(&table, "attributes") {
-            let text = match value {
-                Value::Text(text) => text.to_string(),
-                Value::Flag(flag) => flag.to_string(),
-                Value::Whole(number) => number.to_string(),
-                Value::Number(number) => number.to_string(),
-                other => {
-                    self.wrong_type(path, "a text, a number or a flag", other);
-                    continue;
-                }
-            };
-            conditions.push(Condition { subject: Subject::Attribute, key: key.into(), value: text.into() });
-        }
-        conditions
     }
 
-    fn skills(&mut self, table: &Table<'_, '_>) -> Vec<SkillLevel> {
-        let mut skills = Vec::new();
-        for (name, value, path) in self.named(table, "skills") {
-            let level = self.whole_value(value, || path.clone()).unwrap_or(0);
-            // A level that does not fit is above the limit, whatever it is: content, not shape.
-            skills.push(SkillLevel { name: name.into(), level: u8::try_from(level).unwrap_or(u8::MAX) });
+    /// Keys that mean something on live or on async channels only.
+    fn nature(&mut self, own: &Table<'_, '_>, live: bool) {
+        const OF_LIVE: &[&str] = &["max_open_s"];
+        const OF_ASYNC: &[&str] = &[
+            "on_offline",
+            "owner_absent",
+            "owner_silent_s",
+            "close_after_s",
+            "their_turn_units",
+            "their_turn_after_s",
+        ];
+        let (keys, sentence) = if live {
+            (OF_ASYNC, "has no meaning on a live channel")
+        } else {
+            (OF_LIVE, "has no meaning on an async channel")
+        };
+        for key in keys {
+            self.misplaced(own, key, sentence, "leave it out");
         }
-        skills
     }
 
-    /// An agent's configuration from a table whose keys have been looked at.
+    fn owner_absent(&mut self, own: &Table<'_, '_>, usual_ms: u64) -> (OwnerAbsent, u64) {
+        let mode = own.word("mode", OwnerAbsent::from_word).unwrap_or_default();
+        if mode != usual::WITHOUT_WAIT {
+            return (mode, own.ms("for_s").unwrap_or(usual_ms));
+        }
+        self.misplaced(own, "for_s", "`return` gives it back at once", "leave it out, or write `mode = \"wait\"`");
+        (mode, 0)
+    }
+
+    /// A queue knows no channel's units, so its wrap-up says its own.
+    fn wrap_up(&mut self, own: &Table<'_, '_>, channel_units: Option<u32>) -> WrapUp {
+        let Some(mode) = own.word("mode", WrapUpMode::from_word) else { return WrapUp::default() };
+        if mode == WrapUpMode::None {
+            for key in ["units", "max_s"] {
+                self.misplaced(own, key, "`mode = \"none\"` has no wrap-up", "leave it out, or name another mode");
+            }
+            return WrapUp::default();
+        }
+        self.needed(own, "max_s", "`max_s` is missing: a wrap-up ends after so long", "");
+        if channel_units.is_none() {
+            let help = "a queue may serve channels of different units, so there is no default";
+            self.needed(own, "units", "`units` is missing: the capacity that it takes", help);
+        }
+        WrapUp { mode, units: own.count("units").or(channel_units).unwrap_or(0), max_ms: own.ms("max_s").unwrap_or(0) }
+    }
+
+    fn tier(&mut self, name: &str, own: &Table<'_, '_>) -> Tier {
+        if own.whole("class") == Some(0) {
+            let sentence = "a class is 1 to 9";
+            self.misplaced(own, "class", sentence, "a tier without class is the last: leave it out");
+        }
+        Tier {
+            name: name.into(),
+            head_start_ms: own.ms("head_start_s").unwrap_or(0),
+            class: own.small("class").unwrap_or(0),
+            first_ring: own.table("first_ring").map(|own| FirstRing {
+                team: own.name("team"),
+                seniority_at_least: own.small("seniority_at_least").unwrap_or(0),
+                for_ms: own.ms("for_s").unwrap_or(0),
+            }),
+        }
+    }
+
+    fn queue(&mut self, own: &Table<'_, '_>) -> Queue {
+        let (on_all_declined, all_declined_queue, round_ms) = self.round_end(own);
+        let strategy = match own.word("strategy", Strategy::from_word) {
+            Some(strategy) => strategy,
+            // What a wrong word was meant to be is not known, and this one goes with every other key.
+            None if own.value("strategy").is_some() => Strategy::Manual,
+            None => Strategy::default(),
+        };
+        self.pull(own, strategy);
+        // A limit of a wrong type has been noted, and is some limit.
+        let some = |key: &str| u32::from(own.value(key).is_some());
+        let max_waiting = own.count("max_waiting").unwrap_or(some("max_waiting"));
+        if max_waiting == 0 {
+            let sentence = "is used with `max_waiting` only: without it the queue is never full";
+            self.misplaced(own, "on_full", sentence, "say how many may wait: `max_waiting`");
+        }
+        let max_wait_ms = own.ms("max_wait_s").unwrap_or(some("max_wait_s").into());
+        if max_wait_ms == 0 {
+            let sentence = "is used with `max_wait_s` only: without it no wait is too long";
+            self.misplaced(own, "on_max_wait", sentence, "say how long one may wait: `max_wait_s`");
+        }
+        Queue {
+            name: own.name("name"),
+            strategy,
+            skills: own.levels("skills"),
+            service_level_ms: own.ms("service_level_s").unwrap_or(usual::SERVICE_LEVEL_MS),
+            service_level_goal_permille: own
+                .share_permille("service_level_goal")
+                .unwrap_or(usual::SERVICE_LEVEL_GOAL_PERMILLE),
+            preferred_skills: own.levels("preferred_skills"),
+            teams: own.names("teams").unwrap_or_default(),
+            accept_ms: own.ms("accept_s").unwrap_or(0),
+            on_all_declined,
+            all_declined_queue,
+            round_ms,
+            steps: own.tables("step").iter().map(step).collect(),
+            preferred_ms: own.ms("preferred_s").unwrap_or(0),
+            pick: own.word("pick", Pick::from_word).unwrap_or_default(),
+            unclaimed_ms: own.ms("unclaimed_s").unwrap_or(0),
+            unclaimed_strategy: own.word("unclaimed_strategy", Strategy::from_word).unwrap_or_default(),
+            max_waiting,
+            max_wait_ms,
+            drain_after_close_ms: own.ms("drain_after_close_s").unwrap_or(0),
+            on_full: self.exit(own, "on_full", "full", max_waiting > 0),
+            on_max_wait: self.exit(own, "on_max_wait", "max_wait", max_wait_ms > 0),
+            on_closed: self.exit(own, "on_closed", "closed", false),
+            on_unstaffed: self.exit(own, "on_unstaffed", "unstaffed", false),
+            on_unservable: self.exit(own, "on_unservable", "unservable", false),
+            replies_do_not_claim: !own.flag("reply_claims").unwrap_or(true),
+            wrap_up: own.table("wrap_up").map(|own| self.wrap_up(&own, None)),
+            context_required: own.flag("context_required").unwrap_or(false),
+            ladder: own.tables("escalation").iter().map(rung).collect(),
+        }
+    }
+
+    /// Keys that mean something in a pull queue only.
+    fn pull(&mut self, own: &Table<'_, '_>, strategy: Strategy) {
+        if strategy != Strategy::Manual {
+            for key in ["pick", "unclaimed_s", "unclaimed_strategy"] {
+                self.misplaced(own, key, "is used with `strategy = \"manual\"` only", "leave it out");
+            }
+        } else if own.value("unclaimed_s").is_none() {
+            let help = "say after how long it assigns: `unclaimed_s`";
+            self.misplaced(own, "unclaimed_strategy", "is used with `unclaimed_s` only", help);
+        }
+    }
+
+    /// What follows when all have declined, the queue of `then = "queue"`, and the pause.
+    fn round_end(&mut self, queue: &Table<'_, '_>) -> (RoundEnd, Box<str>, u64) {
+        let Some(own) = queue.table("on_all_declined") else { return (RoundEnd::Again, "".into(), usual::ROUND_MS) };
+        let Some(then) = own.word("then", RoundEnd::from_word) else {
+            return (RoundEnd::Again, "".into(), usual::ROUND_MS);
+        };
+        let leaves = self.queue_of(&own, then == RoundEnd::Queue);
+        if matches!(then, RoundEnd::Again | RoundEnd::Relax) {
+            if own.ms("after_s") == Some(0) {
+                self.misplaced(&own, "after_s", "must be above 0: all would be asked again at once", "");
+            }
+            return (then, leaves, own.ms("after_s").unwrap_or(usual::ROUND_MS));
+        }
+        let sentence = "is the pause before a next round: `then = \"again\"` or `\"relax\"`";
+        self.misplaced(&own, "after_s", sentence, "leave it out");
+        (then, leaves, usual::ROUND_MS)
+    }
+
+    /// The queue that a way out leads to, which it must name if it leads to one and must not otherwise.
+    fn queue_of(&mut self, own: &Table<'_, '_>, leads_to_one: bool) -> Box<str> {
+        if leads_to_one {
+            self.needed(own, "queue", "`then = \"queue\"` needs `queue`: which one", "");
+            return own.name("queue");
+        }
+        self.misplaced(own, "queue", "is used with `then = \"queue\"` only", "leave it out");
+        "".into()
+    }
+
+    fn exit(&mut self, queue: &Table<'_, '_>, key: &str, reason: &str, limited: bool) -> Exit {
+        let Some(own) = queue.table(key) else { return usual::exit(reason, limited) };
+        let Some(kind) = own.word("then", ExitKind::from_word) else { return usual::exit(reason, limited) };
+        let leaves = self.queue_of(&own, kind == ExitKind::Queue);
+        if kind == ExitKind::Deflect {
+            return Exit { kind, text: own.text("reason").unwrap_or(reason).into() };
+        }
+        self.misplaced(&own, "reason", "is used with `then = \"deflect\"` only", "leave it out");
+        Exit { kind, text: leaves }
+    }
+
+    /// An agent's configuration from a table that has been judged.
     pub(crate) fn agent(&mut self, table: &Table<'_, '_>) -> AgentConfig {
+        let limit = |(channel, max)| ChannelLimit { channel, max: u32::try_from(max).unwrap_or(u32::MAX) };
         AgentConfig {
-            team: self.text(table, "team").unwrap_or("").into(),
-            skills: self.skills(table),
-            weight: self.whole(table, "weight").map_or(1, |weight| u16::try_from(weight).unwrap_or(u16::MAX)),
-            units: self.whole(table, "units").map(saturated),
+            team: table.name("team"),
+            skills: table.levels("skills"),
+            // A weight that does not fit is above its limit, whatever it is.
+            weight: table.whole("weight").map_or(1, |weight| u16::try_from(weight).unwrap_or(u16::MAX)),
+            units: table.count("units"),
+            seniority: table.small("seniority").unwrap_or(0),
+            channels: table.names("channels").unwrap_or_default(),
+            limits: table.wholes("limits").into_iter().map(limit).collect(),
+            memberships: memberships(table),
         }
     }
 }
 
-/// Units that do not fit are above their limit, whatever they are.
-fn saturated(number: u64) -> u32 {
-    u32::try_from(number).unwrap_or(u32::MAX)
+/// Of a team or an agent.
+fn memberships(table: &Table<'_, '_>) -> Vec<Membership> {
+    let membership = |own: &Table<'_, '_>| {
+        let plain = Membership::of(own.text("queue").unwrap_or(""));
+        Membership {
+            priority: own.small("priority").unwrap_or(plain.priority),
+            rank: own.small("rank").unwrap_or(plain.rank),
+            delay_ms: own.ms("delay_s").unwrap_or(plain.delay_ms),
+            max_units: own.count("max_units").unwrap_or(plain.max_units),
+            queue: plain.queue,
+        }
+    };
+    table.tables("memberships").iter().map(membership).collect()
 }
 
-/// The known word within a third of its letters (Levenshtein), the first of equals.
-pub(crate) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
-    if word.len() > 64 {
-        return None;
+fn step(own: &Table<'_, '_>) -> Step {
+    Step {
+        after_ms: own.ms("after_s").unwrap_or(0),
+        drop: own.names("drop").unwrap_or_default(),
+        lower: own.levels("lower"),
+        teams: own.names("teams"),
+        head_start_ms: own.ms("head_start_s").unwrap_or(0),
+        overflow: own.name("overflow"),
+        // The one condition there is; another word has been noted.
+        only_if_nobody_online: own.text("only_if").is_some(),
     }
-    let near = known.iter().map(|candidate| (distance(word, candidate), *candidate)).min_by_key(|(d, _)| *d)?;
-    (near.0 <= near.1.len().div_ceil(3)).then_some(near.1)
 }
 
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, letter) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for j in 0..b.len() {
-            let substituted = diagonal + usize::from(letter != b[j]);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
+fn rung(own: &Table<'_, '_>) -> Rung {
+    Rung {
+        level: own.small("level").unwrap_or(0),
+        priority: own.small("priority").unwrap_or(0),
+        queue: own.name("queue"),
+        notify: own.names("notify").unwrap_or_default(),
+    }
+}
+
+fn rule(own: &Table<'_, '_>) -> Rule {
+    let mut when = Vec::new();
+    if let Some(own) = own.table("when") {
+        when = conditions(&own);
+        if when.is_empty() && !own.is_empty() {
+            // None of its conditions is one, which has been noted: it is still no default.
+            when.push(Condition { subject: Subject::Language, key: "".into(), value: "none".into() });
         }
     }
-    row[b.len()]
+    Rule { when, queue: own.name("queue") }
+}
+
+fn conditions(when: &Table<'_, '_>) -> Vec<Condition> {
+    let subjects = [Subject::Channel, Subject::Entry, Subject::Tier, Subject::Language];
+    let of_subject = |subject: Subject| {
+        when.text(subject.word()).map(|text| Condition { subject, key: "".into(), value: text.into() })
+    };
+    let of_attribute = |(key, value)| Condition { subject: Subject::Attribute, key, value };
+    let attributes = when.attributes(Subject::Attribute.word()).into_iter().map(of_attribute);
+    subjects.into_iter().filter_map(of_subject).chain(attributes).collect()
 }
 
 pub(super) fn is_configuration(event_type: EventType) -> bool {
@@ -517,11 +404,9 @@ pub(super) fn body(event: &Event<'_>, event_type: EventType, raw: &RawValue) -> 
     let text = raw.get();
     let root: Node<'_> = serde_json::from_str(text).map_err(|error| Refusal::of_json(&error, text, "data"))?;
     let mut reader = Reader::default();
-    let known: Vec<&str> = match event_type {
-        EventType::AgentConfigure => [AGENT_KEYS, &["agent", "actor"]].concat(),
-        _ => [POLICY_KEYS, &["expected_version", "actor"]].concat(),
-    };
-    let table = reader.table(&root.0, "data".to_string(), &known);
+    let of_agent = event_type == EventType::AgentConfigure;
+    let keys = if of_agent { AGENT_CONFIGURE } else { WORKSPACE_CONFIGURE };
+    let table = reader.table(&root.0, "data".to_string(), keys);
     if !matches!(root.0, Value::Table(_)) {
         return Err(Refusal::bad("data", "wrong_type", reader.faults.remove(0).sentence));
     }
@@ -529,25 +414,19 @@ pub(super) fn body(event: &Event<'_>, event_type: EventType, raw: &RawValue) -> 
         None => None,
         Some(value) => Some(actor(event, &mut reader, value)?),
     };
-    let agent_name = match event_type {
-        EventType::AgentConfigure => checked_agent(&mut reader, &table)?,
-        _ => "",
+    let expected_version = table.whole("expected_version");
+    let (made, content) = if of_agent {
+        let name = checked_agent(&table)?;
+        let config = reader.agent(&table);
+        let faults = config.faults();
+        let agent = event.id(engine::id::Kind::Agent, name);
+        (Body::AgentConfigure { agent, config, expected_version }, faults)
+    } else {
+        let policy = Box::new(reader.policy(&table));
+        let faults = policy.faults();
+        (Body::WorkspaceConfigure { policy, expected_version }, faults)
     };
-    let (made, faults) = match event_type {
-        EventType::AgentConfigure => {
-            let config = reader.agent(&table);
-            let faults = config.faults();
-            let agent = event.id(engine::id::Kind::Agent, agent_name);
-            (Body::AgentConfigure { agent, config }, faults)
-        }
-        _ => {
-            let policy = Box::new(reader.policy(&table));
-            let expected_version = reader.whole(&table, "expected_version");
-            let faults = policy.faults();
-            (Body::WorkspaceConfigure { policy, expected_version }, faults)
-        }
-    };
-    Ok((actor, judged(made, &reader.faults, faults)?))
+    Ok((actor, judged(made, &reader.faults, content)?))
 }
 
 /// Shape first (400), then what is not built, then content.
@@ -558,23 +437,39 @@ fn judged(made: Body, shape: &[ShapeFault], content: Vec<(String, String)>) -> R
             ShapeFaultKind::OutOfBounds => "out_of_bounds",
             ShapeFaultKind::Missing => "missing",
             ShapeFaultKind::Repeated => "repeated_key",
-            ShapeFaultKind::Unsupported | ShapeFaultKind::UnknownValue => continue,
+            ShapeFaultKind::UnknownKey
+            | ShapeFaultKind::LaterWord
+            | ShapeFaultKind::UnknownWord
+            | ShapeFaultKind::Combination => continue,
         };
         return Err(Refusal::bad(shown_path(&fault.path), reason, fault.sentence.clone()));
     }
-    if let Some(fault) = shape.iter().find(|fault| fault.kind == ShapeFaultKind::Unsupported) {
-        let what = fault.path.strip_prefix("data.").unwrap_or(&fault.path);
-        return Ok(unsupported(&shown_path(what)));
+    let not_built = |fault: &&ShapeFault| matches!(fault.kind, ShapeFaultKind::UnknownKey | ShapeFaultKind::LaterWord);
+    if let Some(fault) = shape.iter().find(not_built) {
+        return Ok(unsupported(&shown_path(in_data(&fault.path))));
     }
-    let mut sentences: Vec<String> = shape
-        .iter()
-        .map(|fault| format!("{}: {}", fault.path.strip_prefix("data.").unwrap_or(&fault.path), fault.sentence))
-        .collect();
-    sentences.extend(content.into_iter().map(|(path, sentence)| format!("{path}: {sentence}")));
+    let mut sentences: Vec<String> =
+        shape.iter().map(|fault| format!("{}: {}", in_data(&fault.path), fault.sentence)).collect();
+    let follows = |path: &str| shape.iter().any(|fault| follows(path, in_data(&fault.path)));
+    let content = content.into_iter().filter(|(path, _)| !follows(path));
+    sentences.extend(content.map(|(path, sentence)| format!("{path}: {sentence}")));
     if sentences.is_empty() {
         return Ok(made);
     }
     Ok(Body::Invalid { faults: bounded(&sentences).into() })
+}
+
+fn in_data(path: &str) -> &str {
+    path.strip_prefix("data.").unwrap_or(path)
+}
+
+/// Whether a fault of content at `path` follows from one of shape: one of both stands in the other.
+pub(crate) fn follows(path: &str, shape: &str) -> bool {
+    let within = |path: &str, outer: &str| {
+        let rest = path.strip_prefix(outer).filter(|_| !outer.is_empty());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+    };
+    within(path, shape) || within(shape, path)
 }
 
 /// Paths go into answers and decisions; a sender's keys may be of any length.
@@ -600,109 +495,23 @@ fn bounded(sentences: &[String]) -> String {
     text
 }
 
-fn checked_agent<'n>(reader: &mut Reader, table: &Table<'n, '_>) -> Result<&'n str, Refusal> {
-    match reader.text(table, "agent") {
+fn checked_agent<'n>(table: &Table<'n, '_>) -> Result<&'n str, Refusal> {
+    match table.text("agent") {
         Some(name) => checked_id("data.agent", name),
+        // Of a wrong type, which has been noted.
         None if table.value("agent").is_some() => Ok(""),
         None => Err(Refusal::missing("data.agent")),
     }
 }
 
 fn actor(event: &Event<'_>, reader: &mut Reader, value: &Value<'_>) -> Result<Actor, Refusal> {
+    const KEYS: keys::Keys = &[keys::ACTOR];
     // What else an actor has is not configuration: ignored, as in every other event.
-    let table = reader.names(value, "data.actor".to_string());
-    let kind = reader.text(&table, "kind").map(|text| Text(Cow::Borrowed(text)));
-    let id = reader.text(&table, "id").map(|text| Text(Cow::Borrowed(text)));
+    let table = reader.known_of(value, "data.actor", KEYS);
+    let text = |key: &str| table.text(key).map(|text| Text(Cow::Borrowed(text)));
+    let (kind, id) = (text("kind"), text("id"));
     if !reader.faults.is_empty() && kind.is_none() {
         return Ok(Actor::default());
     }
     event.actor(kind.as_ref(), id.as_ref())
-}
-
-/// A policy as `workspace.configure` takes it.
-pub fn policy_to_json(policy: &Policy) -> serde_json::Value {
-    let channels: Map<_, _> = policy
-        .channels
-        .iter()
-        .map(|channel| {
-            let value = json!({
-                "live": channel.live,
-                "units": channel.units,
-                "exclusive": channel.exclusive,
-                "short_abandon_s": seconds_to_json(channel.short_abandon_ms),
-            });
-            (channel.name.to_string(), value)
-        })
-        .collect();
-    let entries: Map<_, _> =
-        policy.entries.iter().map(|entry| (entry.name.to_string(), json!({ "queue": entry.queue }))).collect();
-    let tiers: Map<_, _> = policy
-        .tiers
-        .iter()
-        .map(|tier| (tier.name.to_string(), json!({ "head_start_s": seconds_to_json(tier.head_start_ms) })))
-        .collect();
-    json!({
-        "version": policy.version,
-        "test": policy.test,
-        "default_units": policy.default_units,
-        "reopen_window_s": seconds_to_json(policy.reopen_window_ms),
-        "idle_reset_s": seconds_to_json(policy.idle_reset_ms),
-        "channel": channels,
-        "entry": entries,
-        "tier": tiers,
-        "queue": policy.queues.iter().map(queue_to_json).collect::<Vec<_>>(),
-        "rule": policy.rules.iter().map(rule_to_json).collect::<Vec<_>>(),
-    })
-}
-
-fn queue_to_json(queue: &Queue) -> serde_json::Value {
-    json!({
-        "name": queue.name,
-        "strategy": queue.strategy.word(),
-        "skills": skills_to_json(&queue.skills),
-        "service_level_s": seconds_to_json(queue.service_level_ms),
-        "service_level_goal": f64::from(queue.service_level_goal_permille) / 1_000.0,
-    })
-}
-
-fn rule_to_json(rule: &Rule) -> serde_json::Value {
-    let (mut when, mut attributes) = (Map::new(), Map::new());
-    for condition in &rule.when {
-        match condition.subject {
-            Subject::Attribute => attributes.insert(condition.key.to_string(), json!(condition.value)),
-            subject => when.insert(subject.word().to_string(), json!(condition.value)),
-        };
-    }
-    if !attributes.is_empty() {
-        when.insert("attributes".to_string(), attributes.into());
-    }
-    if when.is_empty() {
-        return json!({ "queue": rule.queue });
-    }
-    json!({ "when": when, "queue": rule.queue })
-}
-
-fn skills_to_json(skills: &[SkillLevel]) -> Map<String, serde_json::Value> {
-    skills.iter().map(|skill| (skill.name.to_string(), json!(skill.level))).collect()
-}
-
-/// Whole seconds as a whole number, so that people read what they wrote.
-fn seconds_to_json(ms: u64) -> serde_json::Value {
-    if ms.is_multiple_of(1_000) { json!(ms / 1_000) } else { json!(ms as f64 / 1_000.0) }
-}
-
-/// An agent's configuration as `agent.configure` takes it.
-pub fn agent_to_json(agent: &str, config: &AgentConfig) -> serde_json::Value {
-    let mut data = json!({
-        "agent": agent,
-        "skills": skills_to_json(&config.skills),
-        "weight": config.weight,
-    });
-    if !config.team.is_empty() {
-        data["team"] = json!(config.team);
-    }
-    if let Some(units) = config.units {
-        data["units"] = json!(units);
-    }
-    data
 }

@@ -1,9 +1,10 @@
 //! What an event's JSON is projected to: borrowed texts and numbers, nothing judged yet.
 //!
 //! One pass over the bytes where `type` stands before `data`, as senders write it; `data` is then read at once into
-//! what its type needs. Otherwise, and for configurations and types that are not built, it is kept as it stands.
-//! A key that is read and stands twice is an error here; keys that nobody reads are skipped.
+//! what its type needs (`members`). Otherwise, and for configurations and types that are not built, it is kept as it
+//! stands. A key that is read and stands twice is an error here; keys that nobody reads are skipped.
 
+use super::members::{Data, DataOf, reads_data};
 use engine::input::EventType;
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
@@ -31,54 +32,6 @@ pub(super) enum Payload<'a> {
     Raw(&'a RawValue),
 }
 
-/// Whether `data` of this type is read as `Data`.
-pub(super) fn reads_data(event_type: EventType) -> bool {
-    (event_type as u8) <= EventType::ConversationResolve as u8
-}
-
-/// The union of what the built types read, configurations apart.
-#[derive(Deserialize)]
-pub(super) struct Data<'a> {
-    #[serde(borrow)]
-    pub actor: Option<Object<Actor<'a>>>,
-    #[serde(borrow)]
-    pub conversation: Option<Text<'a>>,
-    #[serde(borrow)]
-    pub customer: Option<Object<Customer<'a>>>,
-    #[serde(borrow)]
-    pub channel: Option<Text<'a>>,
-    #[serde(borrow)]
-    pub entry: Option<Text<'a>>,
-    #[serde(borrow)]
-    pub thread: Option<Text<'a>>,
-    #[serde(borrow)]
-    pub attributes: Option<Pairs<'a, Plain<'a>>>,
-    #[serde(borrow)]
-    pub skills: Option<Pairs<'a, Whole>>,
-    #[serde(borrow)]
-    pub message: Option<Object<Message<'a>>>,
-    #[serde(borrow)]
-    pub agent: Option<Text<'a>>,
-    #[serde(borrow)]
-    pub by: Option<Text<'a>>,
-    #[serde(borrow)]
-    pub status: Option<Text<'a>>,
-    #[serde(borrow)]
-    pub session: Option<Text<'a>>,
-    pub sequence: Option<Whole>,
-    #[serde(borrow)]
-    pub reason: Option<Text<'a>>,
-    pub expected_epoch: Option<Whole>,
-    // Known, not built: seen, so that they are never silently taken.
-    pub offer: Option<IgnoredAny>,
-    pub place: Option<IgnoredAny>,
-    pub until: Option<IgnoredAny>,
-    pub note: Option<IgnoredAny>,
-    pub wrap_up: Option<IgnoredAny>,
-    pub channels: Option<IgnoredAny>,
-    pub expires_in_s: Option<IgnoredAny>,
-}
-
 #[derive(Deserialize)]
 pub(super) struct Actor<'a> {
     #[serde(borrow)]
@@ -102,6 +55,19 @@ pub(super) struct Message<'a> {
     #[serde(borrow)]
     pub kind: Option<Text<'a>>,
     pub automatic: Option<bool>,
+    #[serde(borrow)]
+    pub visibility: Option<Text<'a>>,
+}
+
+/// Where a transfer goes.
+#[derive(Deserialize)]
+pub(super) struct Target<'a> {
+    #[serde(borrow)]
+    pub agent: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub queue: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub skills: Option<Pairs<'a, Whole>>,
 }
 
 /// A JSON string, borrowed where it has no escapes.
@@ -110,6 +76,19 @@ pub(super) struct Text<'a>(pub Cow<'a, str>);
 /// A whole number from 0 on.
 #[derive(Clone, Copy)]
 pub(super) struct Whole(pub u64);
+
+/// A number, whole or broken: seconds.
+#[derive(Clone, Copy)]
+pub(super) struct Number(pub f64);
+
+/// A member whose `null` says something: the value is taken away.
+#[derive(Default)]
+pub(super) enum Change<'a> {
+    #[default]
+    Unchanged,
+    Cleared,
+    To(Text<'a>),
+}
 
 /// A string, number or flag as text: what attributes are compared as. `None`: null.
 pub(super) struct Plain<'a>(pub Option<Cow<'a, str>>);
@@ -181,9 +160,8 @@ impl<'de> Visitor<'de> for EnvelopeVisitor {
 
 fn payload<'de, A: MapAccess<'de>>(envelope: &Envelope<'de>, map: &mut A) -> Result<Option<Payload<'de>>, A::Error> {
     let known = envelope.event_type.as_ref().and_then(|text| EventType::from_word(&text.0));
-    if known.is_some_and(reads_data) {
-        let data: Option<Object<Data<'de>>> = map.next_value()?;
-        return Ok(data.map(|data| Payload::Read(Box::new(data.0))));
+    if let Some(event_type) = known.filter(|event_type| reads_data(*event_type)) {
+        return Ok(map.next_value_seed(DataOf(event_type))?.map(Payload::Read));
     }
     let raw: &'de RawValue = map.next_value()?;
     Ok((raw.get() != "null").then_some(Payload::Raw(raw)))
@@ -231,6 +209,34 @@ impl<'de> Deserialize<'de> for Whole {
             }
         }
         deserializer.deserialize_u64(WholeVisitor)
+    }
+}
+
+impl<'de> Deserialize<'de> for Number {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Number, D::Error> {
+        struct NumberVisitor;
+        impl Visitor<'_> for NumberVisitor {
+            type Value = Number;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number")
+            }
+            fn visit_u64<E: Error>(self, value: u64) -> Result<Number, E> {
+                Ok(Number(value as f64))
+            }
+            fn visit_i64<E: Error>(self, value: i64) -> Result<Number, E> {
+                Ok(Number(value as f64))
+            }
+            fn visit_f64<E: Error>(self, value: f64) -> Result<Number, E> {
+                Ok(Number(value))
+            }
+        }
+        deserializer.deserialize_f64(NumberVisitor)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Change<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Change<'a>, D::Error> {
+        Ok(Option::<Text<'de>>::deserialize(deserializer)?.map_or(Change::Cleared, Change::To))
     }
 }
 

@@ -2,12 +2,18 @@
 //!
 //! In: `Decoder` (one event), `batch` (an HTTP body of many), `configuration` (policies and agents, shared with the
 //! workspace file). Out: `render` and `canonical` print the decisions that a record carries (`decisions`). It holds no
-//! state but the hash key, and no type is on both sides. wire.md is the specification.
+//! state but the hash key, and no type is on both sides. wire.md is the specification, `asyncapi` the document of the
+//! topics that is made from the code.
 
+mod asyncapi;
 mod batch;
+mod body;
 mod configuration;
+mod contact;
 mod decoder;
 mod envelope;
+mod field;
+mod members;
 mod node;
 mod partition;
 mod refusal;
@@ -18,15 +24,16 @@ mod timestamp;
 #[cfg(test)]
 mod tests;
 
+pub use asyncapi::{asyncapi, reasons};
 pub use batch::{Framing, split};
-pub use configuration::{agent_to_json, policy_to_json};
+pub use configuration::{agent_to_json, policy_to_json, workspace_schema};
 pub use decoder::Decoder;
 pub use partition::partition;
 pub use refusal::Refusal;
 pub use render::{Place, canonical, render};
 pub use timestamp::{parse_timestamp, timestamp};
 
-pub(crate) use configuration::{AGENT_KEYS, POLICY_KEYS, Reader, ShapeFaultKind, Table, nearest};
+pub(crate) use configuration::{Reader, ShapeFault, Table, WORKSPACE_FILE, follows, nearest};
 pub(crate) use node::{Node, Value};
 
 use engine::decision::Told;
@@ -49,6 +56,24 @@ pub mod limits {
     pub const LEVEL: u8 = engine::policy::limits::LEVEL;
     /// A supervisor's reason.
     pub const REASON_BYTES: usize = 1_024;
+    /// A note, alone or with a transfer or hand-off.
+    pub const NOTE_BYTES: usize = engine::policy::limits::NOTE_BYTES;
+    pub const MENTIONS: usize = engine::policy::limits::MENTIONS;
+    /// Channels of a presence.
+    pub const CHANNELS: usize = engine::policy::limits::CHANNELS;
+    /// Live contacts that a source says are open.
+    pub const OPEN_CONTACTS: usize = 10_000;
+    /// A presence's lease: a day.
+    pub const LEASE_S: u32 = 86_400;
+    /// How long a transfer waits in one agent's line: a week.
+    pub const WAIT_S: u32 = 604_800;
+    pub const PRIORITY: u8 = 9;
+    /// Of an escalation, from 1.
+    pub const ESCALATION_LEVEL: u8 = engine::policy::limits::NINE;
+    /// Units of work that was not routed here, from 1.
+    pub const UNITS: u32 = engine::policy::limits::UNITS;
+    /// A survey's score, and its greatest possible one.
+    pub const SCORE: u32 = 1_000;
 }
 
 /// The decisions of a record's decision section, in order.

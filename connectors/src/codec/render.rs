@@ -5,7 +5,9 @@
 //! consumer finds the same members in each; members that only some types have are left out of the others.
 
 use super::timestamp::put_timestamp;
-use engine::decision::{DecisionType, Outcome, Position, Reason, Told, ToldAgent, ToldConversation};
+use engine::decision::{
+    DecisionType, Outcome, Position, Preference, Reason, Told, ToldAgent, ToldConversation, ToldDetail, Turn,
+};
 
 /// Where a decision stands in its journal.
 #[derive(Clone, Copy, Debug)]
@@ -75,13 +77,17 @@ fn attributes(told: &Told, json: &mut Json<'_>) {
     json.text("partitionkey", &told.workspace);
 }
 
-/// What the decision is about: the conversation, else the agent, else the workspace that was configured.
+/// What the decision is about: the conversation, else the agent, else the queue, customer or source that it names, or
+/// the workspace that was configured.
 fn subject(told: &Told) -> Option<&str> {
-    match (&told.conversation, &told.agent) {
-        (Some(conversation), _) => Some(&conversation.id),
-        (None, Some(agent)) => Some(&agent.id),
-        (None, None) if told.decision_type == DecisionType::WorkspaceConfigured => Some(&told.workspace),
-        (None, None) => None,
+    match (&told.conversation, &told.agent, told.decision_type) {
+        (Some(conversation), _, _) => Some(&conversation.id),
+        (None, Some(agent), _) => Some(&agent.id),
+        (None, None, DecisionType::WorkspaceConfigured) => Some(&told.workspace),
+        (None, None, DecisionType::QueueChanged | DecisionType::CustomerMerged | DecisionType::SourceSuspect) => {
+            told.detail.as_ref().map(|detail| &*detail.other).filter(|other| !other.is_empty())
+        }
+        (None, None, _) => None,
     }
 }
 
@@ -136,6 +142,9 @@ fn data(told: &Told, json: &mut Json<'_>) {
     if told.conversation.is_none() && told.decision_type == DecisionType::WorkspaceConfigured {
         json.number("policy_version", told.policy_version);
     }
+    if let Some(detail) = &told.detail {
+        self::detail(detail, json);
+    }
 }
 
 /// How an event was answered that changed nothing, or was refused. A duplicate's outcome is that of the first time.
@@ -163,6 +172,11 @@ fn conversation(conversation: &ToldConversation, told: &Told, json: &mut Json<'_
     json.text("conversation", &conversation.id);
     json.text_or_null("customer", &conversation.customer);
     json.number("epoch", conversation.epoch);
+    json.text("state", conversation.state.word());
+    match conversation.turn {
+        Turn::None => json.text_or_null("turn", ""),
+        turn => json.text("turn", turn.word()),
+    }
     json.text_or_null("owner", &conversation.owner);
     json.text_or_null("previous_owner", &conversation.previous_owner);
     json.text_or_null("queue", &conversation.queue);
@@ -173,8 +187,15 @@ fn conversation(conversation: &ToldConversation, told: &Told, json: &mut Json<'_
     json.time("arrival", conversation.arrival);
     json.time("queued_at", conversation.queued_at);
     json.number("waited_ms", conversation.waited_ms);
+    json.number("priority", u64::from(conversation.priority));
     json.number("head_start_ms", conversation.head_start_ms);
     json.text_or_null("rule", &conversation.rule);
+    json.number("step", u64::from(conversation.step));
+    json.number("transfers", u64::from(conversation.transfers));
+    json.flag("has_note", conversation.has_note);
+    if conversation.preference != Preference::None {
+        json.text("preference", conversation.preference.word());
+    }
     json.number("units", u64::from(conversation.units));
     json.number("service_level_ms", conversation.service_level_ms);
     json.number("policy_version", told.policy_version);
@@ -188,6 +209,28 @@ fn agent(agent: &ToldAgent, json: &mut Json<'_>) {
     json.number("units_used", u64::from(agent.units_used));
     json.number("units", u64::from(agent.units));
     json.end();
+}
+
+/// What only some decisions have. The offer's id is a text, as `offer.accept` names it.
+fn detail(detail: &ToldDetail, json: &mut Json<'_>) {
+    if detail.offer != 0 {
+        json.key("offer");
+        json.raw("\"");
+        json.digits(detail.offer);
+        json.raw("\"");
+    }
+    if detail.until != 0 {
+        json.time("until", detail.until);
+    }
+    if !detail.text.is_empty() {
+        json.text("text", &detail.text);
+    }
+    if !detail.other.is_empty() {
+        json.text("other", &detail.other);
+    }
+    if detail.number != 0 {
+        json.number("number", detail.number);
+    }
 }
 
 /// A JSON object being written: knows whether a comma is due, and how texts are escaped (RFC 8259 §7).
@@ -307,7 +350,7 @@ impl<'o> Json<'o> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use engine::decision::AgentState;
+    use engine::decision::{AgentState, PhaseWord};
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
@@ -333,6 +376,13 @@ mod tests {
                 units: 1,
                 service_level_ms: 20_000,
                 live: true,
+                priority: 4,
+                step: 2,
+                state: PhaseWord::Assigned,
+                turn: Turn::Ours,
+                transfers: 3,
+                has_note: true,
+                preference: Preference::Held,
                 ..ToldConversation::default()
             }),
             agent: Some(ToldAgent {
@@ -357,6 +407,39 @@ mod tests {
 
     #[test]
     fn an_assignment_is_a_cloud_event_with_all_its_members() {
+        let data = json!({
+            "position": {
+                "shard": 3, "seq": 12, "idx": 4, "count": 6, "hash": "ab".repeat(32), "prev": [11, 2],
+            },
+            "cause": { "source": "crm", "id": "e\"1" },
+            "reason": "auto",
+            "conversation": "c1",
+            "customer": null,
+            "epoch": 2,
+            "state": "assigned",
+            "turn": "ours",
+            "owner": "anna",
+            "previous_owner": null,
+            "queue": "sales",
+            "entry": null,
+            "channel": "chat",
+            "live": true,
+            "tier": null,
+            "arrival": "1970-01-01T00:00:00.400Z",
+            "queued_at": "1970-01-01T00:00:00.500Z",
+            "waited_ms": 600,
+            "priority": 4,
+            "head_start_ms": 0,
+            "rule": "rule[3]",
+            "step": 2,
+            "transfers": 3,
+            "has_note": true,
+            "preference": "held",
+            "units": 1,
+            "service_level_ms": 20_000,
+            "policy_version": 7,
+            "agent": { "id": "anna", "team": null, "state": "full", "units_used": 1, "units": 1 },
+        });
         let expected = json!({
             "specversion": "1.0",
             "id": "12.4",
@@ -368,32 +451,7 @@ mod tests {
             "partitionkey": "acme",
             "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
             "datacontenttype": "application/json",
-            "data": {
-                "position": {
-                    "shard": 3, "seq": 12, "idx": 4, "count": 6, "hash": "ab".repeat(32), "prev": [11, 2],
-                },
-                "cause": { "source": "crm", "id": "e\"1" },
-                "reason": "auto",
-                "conversation": "c1",
-                "customer": null,
-                "epoch": 2,
-                "owner": "anna",
-                "previous_owner": null,
-                "queue": "sales",
-                "entry": null,
-                "channel": "chat",
-                "live": true,
-                "tier": null,
-                "arrival": "1970-01-01T00:00:00.400Z",
-                "queued_at": "1970-01-01T00:00:00.500Z",
-                "waited_ms": 600,
-                "head_start_ms": 0,
-                "rule": "rule[3]",
-                "units": 1,
-                "service_level_ms": 20_000,
-                "policy_version": 7,
-                "agent": { "id": "anna", "team": null, "state": "full", "units_used": 1, "units": 1 },
-            },
+            "data": data,
         });
         assert_eq!(rendered(&told(), Some(Position { seq: 11, idx: 2 })), expected);
     }
@@ -404,6 +462,58 @@ mod tests {
         let value = rendered(&told, None);
         assert_eq!(value["data"]["cause"], "tick");
         assert_eq!(value["data"]["position"]["prev"], Value::Null);
+    }
+
+    #[test]
+    fn a_conversation_without_a_turn_has_none() {
+        let mut resolved = told();
+        resolved.conversation = Some(ToldConversation { id: "c1".into(), ..ToldConversation::default() });
+        let data = &rendered(&resolved, None)["data"];
+        assert_eq!(
+            (&data["state"], &data["turn"], &data["has_note"]),
+            (&json!("resolved"), &Value::Null, &json!(false))
+        );
+        let members = data.as_object().unwrap();
+        assert!(members.contains_key("turn") && !members.contains_key("preference"));
+    }
+
+    #[test]
+    fn details_stand_in_the_data_where_there_are_any() {
+        let detail = ToldDetail {
+            offer: u64::MAX,
+            until: 86_400_000,
+            text: "he \"knows\" it".into(),
+            other: "sales".into(),
+            number: 7,
+        };
+        let data = &rendered(&Told { detail: Some(detail), ..told() }, None)["data"];
+        assert_eq!(data["offer"], "18446744073709551615");
+        assert_eq!(data["until"], "1970-01-02T00:00:00.000Z");
+        assert_eq!(
+            (&data["text"], &data["other"], &data["number"]),
+            (&json!("he \"knows\" it"), &json!("sales"), &json!(7))
+        );
+        let data = &rendered(&Told { detail: Some(ToldDetail::default()), ..told() }, None)["data"];
+        assert_eq!(data, &rendered(&told(), None)["data"]);
+    }
+
+    #[test]
+    fn the_subject_is_what_the_decision_is_about() {
+        let about = |decision_type: DecisionType, other: &str| {
+            let detail = Some(ToldDetail { other: other.into(), ..ToldDetail::default() });
+            let told = Told { decision_type, conversation: None, agent: None, detail, ..told() };
+            rendered(&told, None).get("subject").cloned()
+        };
+        assert_eq!(about(DecisionType::QueueChanged, "sales"), Some(json!("sales")));
+        assert_eq!(about(DecisionType::CustomerMerged, "cu7"), Some(json!("cu7")));
+        assert_eq!(about(DecisionType::SourceSuspect, "desktop"), Some(json!("desktop")));
+        assert_eq!(about(DecisionType::QueueChanged, ""), None);
+        assert_eq!(about(DecisionType::WorkspaceConfigured, "x"), Some(json!("acme")));
+        assert_eq!(about(DecisionType::EventRecorded, "x"), None);
+        let of_agent = Told { decision_type: DecisionType::AgentChanged, conversation: None, ..told() };
+        assert_eq!(rendered(&of_agent, None)["subject"], "anna");
+        let of_both = Told { decision_type: DecisionType::OfferWithdrawn, ..told() };
+        assert_eq!(rendered(&of_both, None)["subject"], "c1");
     }
 
     #[test]

@@ -1,11 +1,22 @@
 //! The decoder against wire.md: each row of its answers that the codec decides, and each shape of `data`.
 
+mod events;
+
 use super::{Decoder, Refusal, limits};
 use engine::id::{HashKey, Id, Kind};
 use engine::input::{ActorKind, Body, By, EventType, Input, Status};
 use engine::policy::{self, Policy, Subject};
 use proptest::prelude::*;
 use serde_json::{Value, json};
+
+/// Types of wire.md that are to come.
+const NOT_BUILT: [EventType; 5] = [
+    EventType::CustomerErased,
+    EventType::CalendarExpand,
+    EventType::CallbackRequest,
+    EventType::ParticipantAdd,
+    EventType::ParticipantRemove,
+];
 
 const KEY: HashKey = HashKey(0x0123_4567_89ab_cdef_0011_2233_4455_6677);
 
@@ -192,30 +203,23 @@ fn an_ended_contact_is_named_or_known_by_who_is_in_it() {
         assert_refused("contact.ended", nobody.clone(), "data.conversation", "missing");
         assert_refused("message.sent", nobody, "data.conversation", "missing");
     }
-    let sent = body("message.sent", json!({ "conversation": "c1", "message": { "visibility": "private" } }));
-    assert_eq!(sent, Body::MessageSent { conversation: Some(id(Kind::Conversation, "c1")), identity: None });
 }
 
 #[test]
 fn a_presence_is_of_the_agent_named_or_of_who_sent_it() {
-    let data = json!({
-        "agent": "anna", "status": "away", "by": "device", "session": "s1", "sequence": 18_446_744_073_709_551_615u64,
-        "reason": "lunch", "actor": { "kind": "agent", "id": "bert" },
-    });
-    let expected = Body::AgentPresence {
-        agent: id(Kind::Agent, "anna"),
-        status: Status::Away,
-        by: By::Device,
-        session: Some(hash(Kind::Session, &["s1"])),
-        sequence: Some(u64::MAX),
-    };
-    assert_eq!(body("agent.presence", data), expected);
     let own = body("agent.presence", json!({ "status": "online", "actor": { "kind": "agent", "id": "bert" } }));
-    let Body::AgentPresence { agent, status: Status::Online, by: By::Agent, session: None, sequence: None } = own
-    else {
-        panic!("{own:?}")
+    let expected = Body::AgentPresence {
+        agent: id(Kind::Agent, "bert"),
+        status: Status::Online,
+        by: By::Agent,
+        session: None,
+        sequence: None,
+        expires_in_ms: None,
+        channels: None,
+        supervised: false,
+        reason: None,
     };
-    assert_eq!(agent, id(Kind::Agent, "bert"));
+    assert_eq!(own, expected);
     assert_refused("agent.presence", json!({ "status": "online" }), "data.agent", "missing");
     assert_refused("agent.presence", json!({ "agent": "anna" }), "data.status", "missing");
     assert_refused("agent.presence", json!({ "agent": "a", "status": "busy" }), "data.status", "unknown_value");
@@ -255,7 +259,7 @@ fn what_is_known_and_not_built_is_unsupported() {
         Body::Unsupported { what } => what.into_string(),
         other => panic!("{other:?}"),
     };
-    for event_type in EventType::ALL.iter().filter(|event_type| **event_type as u8 >= 20) {
+    for event_type in NOT_BUILT {
         assert_eq!(what(event_type.word(), json!({ "anything": [] })), event_type.word());
         let mut event = event(event_type.word(), Value::Null);
         event.as_object_mut().unwrap().remove("data");
@@ -263,16 +267,7 @@ fn what_is_known_and_not_built_is_unsupported() {
     }
     let claim = json!({ "conversation": "c1", "agent": "anna", "offer": { "id": 1 } });
     assert_eq!(what("conversation.claim", claim), "offer");
-    let presence = |key: &str, value: Value| {
-        let mut data = json!({ "agent": "anna", "status": "online" });
-        data[key] = value;
-        what("agent.presence", data)
-    };
-    assert_eq!(presence("expires_in_s", json!(60)), "expires_in_s");
-    assert_eq!(presence("channels", json!(["voice"])), "channels");
-    assert_eq!(presence("status", json!("pending_away")), "status = pending_away");
-    assert_eq!(presence("actor", json!({ "kind": "supervisor", "id": "s" })), "actor.kind = supervisor");
-    assert_eq!(what("agent.configure", json!({ "agent": "a", "memberships": [] })), "memberships");
+    assert_eq!(what("agent.configure", json!({ "agent": "a", "shifts": [] })), "shifts");
     assert_eq!(what("agent.configure", json!({ "agent": "a", "colour": "red" })), "colour");
     let configure = |change: fn(&mut Value)| {
         let mut data = policy();
@@ -280,14 +275,13 @@ fn what_is_known_and_not_built_is_unsupported() {
         what("workspace.configure", data)
     };
     assert_eq!(configure(|data| data["clocks"] = json!([])), "clocks");
-    assert_eq!(configure(|data| data["tier"]["vip"]["first_ring"] = json!("group")), "tier.vip.first_ring");
-    assert_eq!(configure(|data| data["queue"][0]["max_waiting"] = json!(5)), "queue[0].max_waiting");
-    assert_eq!(configure(|data| data["queue"][0]["strategy"] = json!("manual")), "queue[0].strategy");
+    assert_eq!(configure(|data| data["queue"][0]["groups"] = json!(5)), "queue[0].groups");
+    assert_eq!(configure(|data| data["queue"][0]["strategy"] = json!("group_shares")), "queue[0].strategy");
     assert_eq!(
         configure(|data| data["rule"][0]["when"]["business_hours"] = json!(true)),
         "rule[0].when.business_hours"
     );
-    assert_eq!(configure(|data| data["channel"]["voice"]["wrap_up"] = json!({})), "channel.voice.wrap_up");
+    assert_eq!(configure(|data| data["channel"]["email"]["reply_window_s"] = json!(9)), "channel.email.reply_window_s");
     assert_eq!(configure(|data| data["entry"]["+49.30"]["calendar"] = json!("x")), "entry.\"+49.30\".calendar");
 }
 
@@ -443,8 +437,7 @@ fn with(mut data: Value, pointer: &str, value: Value) -> Value {
 #[test]
 fn each_field_that_is_read_refuses_other_types() {
     let (text, number, object) = (json!("x"), json!(5), json!({}));
-    let texts = ["conversation", "channel", "entry", "thread", "agent", "by", "status", "session", "reason"];
-    for key in texts {
+    for key in ["conversation", "channel", "entry", "thread"] {
         for wrong in [number.clone(), json!(true), json!(["x"]), object.clone(), json!(1.5)] {
             assert_refused(
                 "contact.started",
@@ -454,17 +447,7 @@ fn each_field_that_is_read_refuses_other_types() {
             );
         }
     }
-    for key in ["sequence", "expected_epoch"] {
-        for wrong in [text.clone(), json!(true), json!([1]), object.clone(), json!(1.5)] {
-            assert_refused(
-                "contact.started",
-                with(started(), &format!("/{key}"), wrong),
-                &format!("data.{key}"),
-                "wrong_type",
-            );
-        }
-    }
-    for key in ["actor", "customer", "message", "attributes", "skills"] {
+    for key in ["actor", "customer", "attributes", "skills"] {
         for wrong in [text.clone(), number.clone(), json!(true), json!(["x", "y"])] {
             assert_refused(
                 "contact.started",
@@ -478,10 +461,14 @@ fn each_field_that_is_read_refuses_other_types() {
         let field = format!("data{}", pointer.replace('/', "."));
         assert_refused("contact.started", with(started(), pointer, number.clone()), &field, "wrong_type");
     }
-    let message = with(started(), "/message", json!({ "kind": 5 }));
-    assert_refused("contact.started", message, "data.message.kind", "wrong_type");
-    let message = with(started(), "/message", json!({ "automatic": "no" }));
-    assert_refused("contact.started", message, "data.message.automatic", "wrong_type");
+    for (message, field) in [
+        (json!({ "kind": 5 }), "data.message.kind"),
+        (json!({ "automatic": "no" }), "data.message.automatic"),
+        (json!({ "visibility": [] }), "data.message.visibility"),
+        (json!("hello"), "data.message"),
+    ] {
+        assert_refused("message.received", with(started(), "/message", message), field, "wrong_type");
+    }
     for wrong in [json!([]), object.clone()] {
         assert_refused(
             "contact.started",
@@ -688,7 +675,9 @@ fn a_policy_of_wrong_content_is_invalid_and_says_all_of_it() {
 
 #[test]
 fn an_agent_is_read_with_its_defaults() {
-    let Body::AgentConfigure { agent, config } = body("agent.configure", json!({ "agent": "anna" })) else { panic!() };
+    let Body::AgentConfigure { agent, config, .. } = body("agent.configure", json!({ "agent": "anna" })) else {
+        panic!()
+    };
     assert_eq!(agent, id(Kind::Agent, "anna"));
     assert_eq!((&*config.team, config.weight, config.units, config.skills.len()), ("", 1, None, 0));
     let data = json!({ "agent": "anna", "team": "north", "skills": { "b": 1, "a": 2 }, "weight": 3, "units": 4 });
@@ -712,18 +701,45 @@ fn a_refusal_does_not_repeat_what_a_customer_wrote() {
     assert!(refusal.sentence.contains("a text"), "{}", refusal.sentence);
 }
 
-/// Bytes of a real event with some of them changed, cut or doubled: nearer to trouble than random ones.
+/// Pieces of events that bytes drawn at random hardly ever are.
+const PIECES: [&str; 16] = [
+    "\"until\":",
+    "\"to\":{\"agent\":",
+    "\"expires_in_s\":1e999,",
+    "\"channels\":[\"voice\",",
+    "\"offer\":\"18446744073709551616\",",
+    "\"account_owner\":null,",
+    "\"type\":\"source.heartbeat\",",
+    "\"type\":\"conversation.transfer\",",
+    "\"data\":{},",
+    "\"level\":-0,",
+    "\"\\ud800",
+    "null",
+    "1e308",
+    "{\"\":",
+    "[[",
+    "\"}",
+];
+
+/// Bytes of a real event of any type with some of them changed, cut, doubled or replaced: nearer to trouble than random
+/// ones.
 fn mangled() -> impl Strategy<Value = Vec<u8>> {
-    let sources = [event("contact.started", started()), event("workspace.configure", policy())].map(|e| e.to_string());
+    let mut sources = events::all_texts();
+    sources
+        .extend([event("contact.started", started()), event("workspace.configure", policy())].map(|e| e.to_string()));
     (0..sources.len(), any::<Vec<(prop::sample::Index, u8, u8)>>()).prop_map(move |(which, changes)| {
         let mut bytes = sources[which].clone().into_bytes();
         for (at, how, byte) in changes.into_iter().take(8) {
             let at = at.index(bytes.len());
-            match how % 4 {
+            match how % 5 {
                 0 => bytes[at] = byte,
                 1 => bytes[at] = b"{}[]\",:\\0e-"[usize::from(byte) % 11],
                 2 => bytes.truncate(at.max(1)),
-                _ => bytes.insert(at, byte),
+                3 => bytes.insert(at, byte),
+                _ => {
+                    let piece = PIECES[usize::from(byte) % PIECES.len()];
+                    bytes.splice(at..at, piece.bytes());
+                }
             }
         }
         bytes

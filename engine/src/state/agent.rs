@@ -2,6 +2,7 @@
 
 use super::digest::Fingerprint;
 use super::set::AgentKeys;
+use super::timers::Deadline;
 use crate::decision::AgentState;
 use crate::effect::SkillSlot;
 use crate::id::HashKey;
@@ -11,21 +12,51 @@ use crate::wire::Wire;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-/// The last word of one source on an agent.
+/// Every channel.
+pub const ALL: u64 = u64::MAX;
+
+/// The last word of one source on an agent: a lease, where it runs out.
 #[derive(Clone, Copy, Debug)]
 pub struct Presence {
     pub source: u128,
     pub status: Status,
     pub session: Option<u128>,
     pub sequence: Option<u64>,
+    /// 0: it does not run out.
+    pub term_ms: u64,
+    pub expires_at: u64,
+    /// Channels it allows, a bit each.
+    pub channels: u64,
+    /// It was the agent's own choice.
+    pub is_choice: bool,
 }
 
-/// An agent's part in one requirement set whose skills he has.
+/// An agent's membership of a queue, by slots.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Member {
+    pub queue: u32,
+    pub priority: u8,
+    pub rank: u8,
+    pub delay_ms: u64,
+    /// 0: no limit.
+    pub max_units: u32,
+}
+
+impl Member {
+    pub(super) fn of(queue: u32) -> Member {
+        Member { queue, priority: 5, rank: 5, delay_ms: 0, max_units: 0 }
+    }
+}
+
+/// An agent's part in one requirement set that he could serve.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Membership {
+pub(super) struct Part {
     pub set: u32,
     pub channel: u32,
     pub strategy: Strategy,
+    pub member: Member,
+    /// `most_skilled`: sums of levels over required and preferred skills, the larger the better.
+    pub score: u64,
     /// He fits the set's channel now.
     pub candidate: bool,
     /// The pool has an entry of his that is at least as good as his key (derived).
@@ -72,32 +103,74 @@ impl PartialOrd for LoadKey {
     }
 }
 
+/// What one more conversation of a channel meets in an agent: limits compiled from the policy.
+#[derive(Clone, Copy)]
+pub(super) struct Load {
+    pub channel: u32,
+    pub units: u32,
+    /// Conversations of the channel at once; 0: no limit.
+    pub limit: u32,
+    /// Channels of which none may be held.
+    pub barred_by: u64,
+}
+
 pub struct Agent {
     pub(super) workspace: u32,
     pub(super) hash: u128,
     pub(super) id: Box<str>,
     pub(super) config: AgentConfig,
+    /// Not configured: unknown to everybody, but for what still names him.
+    pub(super) removed: bool,
+    /// Of one who was removed: who takes what he leaves (slot + 1; 0: its queues).
+    pub(super) successor: u32,
+    pub(super) draining: bool,
+    pub(super) not_responding: bool,
+    /// Consecutive declines and expiries.
+    pub(super) declines: u32,
     /// By skill.
     pub(super) skills: Vec<SkillSlot>,
+    /// Slot of his team, NONE: none.
+    pub(super) team: u32,
     /// His capacity: configured, or the workspace's default.
     pub(super) units: u32,
+    /// Standing channels, a bit each.
+    pub(super) standing: u64,
+    /// None: a member of every queue.
+    pub(super) member_of: Option<Vec<Member>>,
+    /// Some membership limits his units (derived).
+    pub(super) has_queue_limits: bool,
+    /// Limits of channels, by slot.
+    pub(super) limits: Vec<(u32, u32)>,
     pub(super) rows: Vec<Presence>,
     pub(super) choice: Option<Status>,
+    /// A supervisor's, above his own.
+    pub(super) word: Option<Status>,
     pub(super) effective: Status,
+    /// Channels on which he is routable (derived).
+    pub(super) routable: u64,
     /// When he went from online to away; 0 otherwise.
     pub(super) away_since: u64,
     pub(super) idle_since: u64,
-    /// Sums over his holds.
+    /// When the engine last gave him something, and the channels that wait for his pace, a bit each.
+    pub(super) last_given: u64,
+    pub(super) paced: u64,
+    /// Lease, pace, wrap, respond, away.
+    pub(super) timers: [Deadline; 5],
+    /// Sums over his holds (derived); `holds` and what follows without wrap-ups.
     pub(super) used: u32,
+    pub(super) by_queue: Vec<(u32, u32)>,
     pub(super) holds: u32,
     pub(super) exclusive_holds: u32,
-    pub(super) live_holds: u32,
-    pub(super) live_by_channel: Vec<u32>,
-    /// His list of conversations.
+    pub(super) by_channel: Vec<u32>,
+    pub(super) held: u64,
+    /// His list of holds.
     pub(super) first_hold: u32,
-    /// Derived: channels that fit now, a bit each; sets by number.
+    /// Derived: channels that fit now, a bit each; his parts by set; lanes that wait for him alone.
     pub(super) fit: u64,
-    pub(super) memberships: Vec<Membership>,
+    pub(super) parts: Vec<Part>,
+    pub(super) own_lanes: Vec<u32>,
+    /// His parts are others now: the sets have to hear of him whatever his keys are (derived).
+    pub(super) realigned: bool,
     /// His keys when the sets last heard of him.
     pub(super) keys: Option<AgentKeys>,
     pub(super) config_fingerprint: u128,
@@ -112,21 +185,39 @@ impl Agent {
             hash,
             id,
             config: AgentConfig::default(),
+            removed: false,
+            successor: 0,
+            draining: false,
+            not_responding: false,
+            declines: 0,
             skills: Vec::new(),
+            team: super::conversation::NONE,
             units: 0,
+            standing: ALL,
+            member_of: None,
+            has_queue_limits: false,
+            limits: Vec::new(),
             rows: Vec::new(),
             choice: None,
+            word: None,
             effective: Status::Offline,
+            routable: 0,
             away_since: 0,
             idle_since: 0,
+            last_given: 0,
+            paced: 0,
+            timers: [Deadline::default(); 5],
             used: 0,
+            by_queue: Vec::new(),
             holds: 0,
             exclusive_holds: 0,
-            live_holds: 0,
-            live_by_channel: Vec::new(),
+            by_channel: Vec::new(),
+            held: 0,
             first_hold: super::conversation::NONE,
             fit: 0,
-            memberships: Vec::new(),
+            parts: Vec::new(),
+            own_lanes: Vec::new(),
+            realigned: true,
             keys: None,
             config_fingerprint: 0,
             dirty: false,
@@ -135,44 +226,84 @@ impl Agent {
     }
 
     pub(super) fn idle_key(&self, agent: u32) -> IdleKey {
-        IdleKey { busy: self.holds > 0, idle_since: self.idle_since, agent }
+        IdleKey { busy: self.first_hold != super::conversation::NONE, idle_since: self.idle_since, agent }
     }
 
     pub(super) fn load_key(&self, agent: u32) -> LoadKey {
         LoadKey { used: self.used, units: self.units.max(1), idle: self.idle_key(agent) }
     }
 
-    /// Whether one more conversation of a channel fits (routing.md §3, with the default `interrupts`).
-    pub(super) fn fits(&self, channel: u32, live: bool, units: u32) -> bool {
-        self.effective == Status::Online && self.fits_by_load(channel, live, units)
+    /// Whether one more conversation fits his capacity, wherever he is (routing.md §3).
+    pub(super) fn fits_by_load(&self, load: &Load) -> bool {
+        let limit = self.limits.iter().find(|(channel, _)| *channel == load.channel).map_or(load.limit, |l| l.1);
+        let here = self.by_channel.get(load.channel as usize).copied().unwrap_or(0);
+        self.exclusive_holds == 0
+            && u64::from(self.used) + u64::from(load.units) <= u64::from(self.units)
+            && (limit == 0 || here < limit)
+            && self.held & load.barred_by == 0
     }
 
-    pub(super) fn fits_by_load(&self, channel: u32, live: bool, units: u32) -> bool {
-        let live_here = self.live_by_channel.get(channel as usize).copied().unwrap_or(0);
-        self.exclusive_holds == 0
-            && u64::from(self.used) + u64::from(units) <= u64::from(self.units)
-            && self.live_holds == if live { live_here } else { 0 }
+    /// Whether work of a queue may take so many units more of him.
+    pub(super) fn fits_queue(&self, member: &Member, units: u32) -> bool {
+        member.max_units == 0 || self.used_in(member.queue) + units <= member.max_units
+    }
+
+    pub(super) fn used_in(&self, queue: u32) -> u32 {
+        self.by_queue.iter().find(|(q, _)| *q == queue).map_or(0, |(_, units)| *units)
+    }
+
+    /// Routable on a channel, and work may be given to him.
+    pub(super) fn takes_work(&self, channel: u32) -> bool {
+        self.routable >> channel & 1 == 1 && !self.draining && !self.not_responding
     }
 
     pub(super) fn has(&self, required: &[SkillSlot]) -> bool {
-        required.iter().all(|r| {
-            self.skills.binary_search_by_key(&r.skill, |s| s.skill).is_ok_and(|at| self.skills[at].level >= r.level)
-        })
+        required.iter().all(|r| self.level(r.skill).is_some_and(|level| level >= r.level))
     }
 
-    pub(super) fn membership(&self, set: u32) -> Option<&Membership> {
-        self.memberships.binary_search_by_key(&set, |m| m.set).ok().map(|at| &self.memberships[at])
+    pub(super) fn level(&self, skill: u16) -> Option<u8> {
+        self.skills.binary_search_by_key(&skill, |s| s.skill).ok().map(|at| self.skills[at].level)
     }
 
-    pub(super) fn membership_mut(&mut self, set: u32) -> Option<&mut Membership> {
-        self.memberships.binary_search_by_key(&set, |m| m.set).ok().map(|at| &mut self.memberships[at])
+    /// His membership of a queue.
+    pub fn member(&self, queue: u32) -> Option<Member> {
+        if self.removed {
+            return None;
+        }
+        match &self.member_of {
+            None => Some(Member::of(queue)),
+            Some(list) => list.iter().find(|m| m.queue == queue).copied(),
+        }
+    }
+
+    pub(super) fn part(&self, set: u32) -> Option<&Part> {
+        self.parts.binary_search_by_key(&set, |m| m.set).ok().map(|at| &self.parts[at])
+    }
+
+    pub(super) fn part_mut(&mut self, set: u32) -> Option<&mut Part> {
+        self.parts.binary_search_by_key(&set, |m| m.set).ok().map(|at| &mut self.parts[at])
     }
 
     /// An entry of his was dropped from a set's pool.
     pub(super) fn out_of_pool(&mut self, set: u32) {
-        if let Some(member) = self.membership_mut(set) {
-            member.in_pool = false;
+        if let Some(part) = self.part_mut(set) {
+            part.in_pool = false;
         }
+    }
+
+    /// What his rows, his choice and a supervisor's word come to: (status, channels of his online rows).
+    pub(super) fn presence(&self) -> (Status, u64) {
+        if self.removed {
+            return (Status::Offline, 0);
+        }
+        let best = self.rows.iter().map(|r| r.status).max_by_key(|s| s.rank()).unwrap_or(Status::Offline);
+        let status = match self.word.or(self.choice) {
+            Some(cap) if cap.rank() < best.rank() => cap,
+            _ => best,
+        };
+        let online = self.rows.iter().filter(|r| r.status == Status::Online);
+        let channels = online.fold(0, |mask, row| mask | row.channels);
+        (status, if status == Status::Online { channels & self.standing } else { 0 })
     }
 
     pub(super) fn configure_fingerprint(&mut self, key: HashKey) {
@@ -189,17 +320,29 @@ impl Agent {
         f.wide(self.hash);
         f.wide(self.config_fingerprint);
         f.word(u64::from(self.units) << 32 | u64::from(self.used));
-        f.word(self.choice.map_or(0, |c| 1 + c as u64) << 8 | self.effective as u64);
-        f.word(self.away_since);
-        f.word(self.idle_since);
-        f.word(u64::from(self.holds) << 40 | u64::from(self.exclusive_holds) << 20 | u64::from(self.live_holds));
+        let status = |s: Option<Status>| s.map_or(0, |s| 1 + s as u64);
+        let flags = u64::from(self.removed) << 2 | u64::from(self.draining) << 1 | u64::from(self.not_responding);
+        f.word(status(self.choice) << 24 | status(self.word) << 16 | (self.effective as u64) << 8 | flags);
+        f.word(u64::from(self.successor) << 32 | u64::from(self.declines));
+        for word in [self.away_since, self.idle_since, self.last_given, self.paced, self.routable] {
+            f.word(word);
+        }
+        for timer in &self.timers {
+            f.word(timer.at);
+            f.word(timer.arm);
+        }
         for row in &self.rows {
             f.wide(row.source);
-            f.word(row.status as u64 | u64::from(row.session.is_some()) << 8 | u64::from(row.sequence.is_some()) << 9);
+            let flags = u64::from(row.is_choice) << 2
+                | u64::from(row.session.is_some()) << 1
+                | u64::from(row.sequence.is_some());
+            f.word((row.status as u64) << 8 | flags);
             f.wide(row.session.unwrap_or(0));
-            f.word(row.sequence.unwrap_or(0));
+            for word in [row.sequence.unwrap_or(0), row.term_ms, row.expires_at, row.channels] {
+                f.word(word);
+            }
         }
-        for m in self.memberships.iter().filter(|m| m.share != 0) {
+        for m in self.parts.iter().filter(|m| m.share != 0) {
             f.word(u64::from(m.set) << 1 | u64::from(m.candidate));
             f.wide(m.share as u128);
         }
@@ -209,11 +352,29 @@ impl Agent {
     pub fn workspace(&self) -> u32 {
         self.workspace
     }
+    pub fn hash(&self) -> u128 {
+        self.hash
+    }
     pub fn id(&self) -> &str {
         &self.id
     }
     pub fn config(&self) -> &AgentConfig {
         &self.config
+    }
+    pub fn is_removed(&self) -> bool {
+        self.removed
+    }
+    pub fn successor(&self) -> Option<u32> {
+        self.successor.checked_sub(1)
+    }
+    pub fn is_draining(&self) -> bool {
+        self.draining
+    }
+    pub fn is_not_responding(&self) -> bool {
+        self.not_responding
+    }
+    pub fn declines(&self) -> u32 {
+        self.declines
     }
     pub fn units(&self) -> u32 {
         self.units
@@ -224,24 +385,53 @@ impl Agent {
     pub fn idle_since(&self) -> u64 {
         self.idle_since
     }
+    pub fn last_given(&self) -> u64 {
+        self.last_given
+    }
+    pub fn paced(&self) -> u64 {
+        self.paced
+    }
     pub fn rows(&self) -> &[Presence] {
         &self.rows
     }
+    pub fn choice(&self) -> Option<Status> {
+        self.choice
+    }
+    pub fn word(&self) -> Option<Status> {
+        self.word
+    }
     pub fn effective(&self) -> Status {
         self.effective
+    }
+    pub fn routable(&self) -> u64 {
+        self.routable
+    }
+    pub fn standing(&self) -> u64 {
+        self.standing
     }
     pub fn is_online(&self) -> bool {
         self.effective == Status::Online
     }
 
-    /// The state as told: presence first, then load.
-    pub fn told_state(&self) -> AgentState {
+    /// The state that presence and commands alone give him.
+    pub fn presence_state(&self) -> AgentState {
         match self.effective {
+            _ if self.removed => AgentState::Removed,
             Status::Offline => AgentState::Offline,
             Status::Away => AgentState::Away,
-            Status::Online if self.used >= self.units || self.exclusive_holds > 0 => AgentState::Full,
-            Status::Online if self.used == 0 => AgentState::Available,
-            Status::Online => AgentState::Partly,
+            Status::PendingAway => AgentState::PendingAway,
+            Status::Online if self.not_responding => AgentState::NotResponding,
+            Status::Online if self.draining => AgentState::Draining,
+            Status::Online => AgentState::Available,
+        }
+    }
+
+    /// The state as told: presence first, then load.
+    pub fn told_state(&self) -> AgentState {
+        match self.presence_state() {
+            AgentState::Available if self.used >= self.units || self.exclusive_holds > 0 => AgentState::Full,
+            AgentState::Available if self.used > 0 => AgentState::Partly,
+            state => state,
         }
     }
 }

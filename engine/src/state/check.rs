@@ -3,13 +3,16 @@
 //! Sums, candidates and picks are computed again from rows by plain scans; only the keys of the orders are shared. What
 //! this cannot see (a wrong key), the naive engine of the tests does.
 
+use super::lane::LaneKey;
 use super::set::{PICK, RequirementSet};
 use super::{NONE, Phase, State, Workspace};
-use crate::effect::SkillSlot;
+use crate::effect::TimerKind;
 use crate::policy::Strategy;
+use crate::view::HoldKind;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::cmp::Reverse;
 
 impl State {
     /// The first broken promise, as a sentence. `settled`: nothing is left for ticks, so promise 7 must hold.
@@ -19,128 +22,232 @@ impl State {
 
     /// Promises 1 and 2: at most one owner, and nobody is nowhere.
     fn broken_ownership(&self) -> Option<String> {
-        let mut held = 0;
         for (slot, c) in self.conversations.iter().enumerate() {
             let slot = slot as u32;
-            let is_held = c.owner != NONE;
-            held += usize::from(is_held);
+            let id = &self.texts[slot as usize].id;
+            let armed = |timer: TimerKind| c.timers[timer as usize].at != 0;
+            let work = self.holds.get(c.work as usize);
+            let is_held =
+                work.is_some_and(|h| h.kind == HoldKind::Work && h.conversation == slot && h.agent == c.owner);
+            let may_own = matches!(c.phase, Phase::Assigned | Phase::Snoozed);
+            if (c.owner != NONE) != is_held || (c.owner != NONE && !may_own) {
+                return Some(format!("promise 1: {id} is {:?}, owned by {} and held: {is_held}", c.phase, c.owner));
+            }
+            let offer = self.holds.get(c.offer_hold as usize);
+            let is_offered =
+                offer.is_some_and(|h| h.kind == HoldKind::Offer && h.conversation == slot && h.agent != NONE);
+            let may_offer = c.phase == Phase::Offered || (c.offer_warm && c.phase == Phase::Assigned);
+            if is_offered != may_offer || (c.offer != 0) != is_offered {
+                return Some(format!("promise 1: {id} is {:?} with offer {} held: {is_offered}", c.phase, c.offer));
+            }
             match c.phase {
-                Phase::Assigned if !is_held => {
-                    return Some(format!("promise 1: conversation {slot} is assigned to nobody"));
+                Phase::Moving => return Some(format!("promise 2: {id} is nowhere")),
+                Phase::Assigned if c.owner == NONE => {
+                    return Some(format!("promise 1: {id} is assigned to nobody"));
                 }
-                Phase::Queued | Phase::Resolved | Phase::Free if is_held => {
-                    return Some(format!("promise 1: conversation {slot} is {:?} and has an owner", c.phase));
+                Phase::Assigned if c.live && !armed(TimerKind::Open) => {
+                    return Some(format!("promise 2: {id} is live and owned without a deadline"));
+                }
+                Phase::Assigned if !c.live && !armed(TimerKind::Turn) => {
+                    return Some(format!("promise 2: {id} is owned without a deadline"));
+                }
+                Phase::InBot | Phase::Snoozed if !armed(TimerKind::Turn) => {
+                    return Some(format!("promise 2: {id} is {:?} without a deadline", c.phase));
+                }
+                Phase::Parked if c.park_reason == crate::decision::Reason::None => {
+                    return Some(format!("promise 2: {id} is parked without a reason"));
+                }
+                Phase::Offered if !armed(TimerKind::Wait) && !self.behind => {
+                    return Some(format!("promise 2: {id} is offered without an end"));
                 }
                 Phase::Queued => {
-                    let set = &self.workspaces[c.workspace as usize].sets[c.set as usize];
-                    let place = set.line.places().get(c.place_in_line as usize);
-                    if !set.open || place.is_none_or(|p| p.conversation != slot) {
-                        return Some(format!("promise 2: conversation {slot} is queued and stands in no line"));
-                    }
-                    if place.is_some_and(|p| p.key != c.arrival as i64 - c.head_start_ms as i64) {
-                        return Some(format!("promise 2: conversation {slot} stands at another key than its own"));
+                    if let Some(broken) = self.broken_place(slot) {
+                        return Some(broken);
                     }
                 }
                 _ => {}
             }
         }
-        let listed: usize = (0..self.agents.len()).map(|a| self.held_by(a as u32).count()).sum();
-        (listed != held).then(|| format!("promise 1: {held} conversations have an owner, {listed} are held"))
+        None
+    }
+
+    fn broken_place(&self, slot: u32) -> Option<String> {
+        let c = self.conversation(slot);
+        let id = &self.texts[slot as usize].id;
+        let ws = &self.workspaces[c.workspace as usize];
+        let waiting = &self.texts[slot as usize].waiting;
+        if waiting.paused_until != 0 && c.timers[TimerKind::Wait as usize].at == 0 {
+            return Some(format!("promise 2: the pause of {id} has no end"));
+        }
+        let Some(lane) = ws.lanes.get(c.lane as usize).filter(|lane| lane.open) else {
+            return Some(format!("promise 2: {id} is queued and stands in no lane"));
+        };
+        if lane.key != LaneKey::of(c.set, waiting) || !ws.sets[c.set as usize].open {
+            return Some(format!("promise 2: {id} stands in another lane than its own"));
+        }
+        let place = lane.line.places().get(c.place_in_line as usize);
+        (place != Some(&self.place_of(slot))).then(|| format!("promise 2: {id} stands at another key than its own"))
     }
 
     /// Promise 3: an agent's units are the sum of his holds.
     fn broken_ledger(&self) -> Option<String> {
+        let taken = self.holds.iter().filter(|h| h.agent != NONE).count();
+        let mut listed = 0;
         for (slot, a) in self.agents.iter().enumerate() {
-            let holds: Vec<u32> = self.held_by(slot as u32).collect();
-            let sum = |of: &dyn Fn(&super::Conversation) -> u32| {
-                holds.iter().map(|c| of(&self.conversations[*c as usize])).sum::<u32>()
-            };
-            if holds.iter().any(|c| self.conversations[*c as usize].owner != slot as u32) {
-                return Some(format!("promise 1: agent {} holds what another owns", a.id));
+            let holds: Vec<_> = self.holds_of(slot as u32).map(|h| self.hold(h)).collect();
+            listed += holds.len();
+            if holds.iter().any(|h| h.agent != slot as u32) {
+                return Some(format!("promise 3: agent {} lists what another holds", a.id));
             }
-            let sums =
-                (sum(&|c| c.units), holds.len() as u32, sum(&|c| u32::from(c.exclusive)), sum(&|c| u32::from(c.live)));
-            let kept = (a.used, a.holds, a.exclusive_holds, a.live_holds);
-            let live_on = |channel: usize| {
-                let on = |c: &&u32| {
-                    self.conversations[**c as usize].live
-                        && self.conversations[**c as usize].channel as usize == channel
-                };
-                holds.iter().filter(on).count() as u32
-            };
-            if let Some(channel) = (0..a.live_by_channel.len()).find(|ch| a.live_by_channel[*ch] != live_on(*ch)) {
-                return Some(format!("promise 3: agent {} miscounts his live holds of channel {channel}", a.id));
-            }
+            let counted = || holds.iter().filter(|h| h.kind != HoldKind::WrapUp);
+            let sums = (
+                holds.iter().map(|h| h.units).sum::<u32>(),
+                counted().count() as u32,
+                counted().filter(|h| h.exclusive).count() as u32,
+                counted().fold(0u64, |held, h| held | 1 << h.channel),
+            );
+            let kept = (a.used, a.holds, a.exclusive_holds, a.held);
             if sums != kept {
                 return Some(format!("promise 3: agent {} keeps {kept:?}, his holds give {sums:?}", a.id));
             }
+            for (queue, units) in &a.by_queue {
+                let sum = holds.iter().filter(|h| h.queue == *queue).map(|h| h.units).sum::<u32>();
+                if sum != *units {
+                    return Some(format!("promise 3: agent {} miscounts queue {queue}", a.id));
+                }
+            }
+            for (channel, count) in a.by_channel.iter().enumerate() {
+                if counted().filter(|h| h.channel as usize == channel).count() as u32 != *count {
+                    return Some(format!("promise 3: agent {} miscounts channel {channel}", a.id));
+                }
+            }
+            let orphan = |h: &&&super::Hold| {
+                let c = self.conversations.get(h.conversation as usize);
+                match h.kind {
+                    HoldKind::Work => {
+                        c.is_none_or(|c| c.owner != slot as u32 || self.holds[c.work as usize].hash != h.hash)
+                    }
+                    HoldKind::Offer => {
+                        c.is_none_or(|c| c.offer_hold == NONE || self.holds[c.offer_hold as usize].agent != slot as u32)
+                    }
+                    HoldKind::WrapUp => a.timers[2].at == 0,
+                    HoldKind::External => false,
+                }
+            };
+            if let Some(hold) = holds.iter().find(orphan) {
+                return Some(format!("promise 3: agent {} has a hold that nothing refers to: {hold:?}", a.id));
+            }
         }
-        None
+        (listed != taken).then(|| format!("promise 3: {taken} holds, {listed} listed"))
     }
 
-    /// Promises 6 and 7: every set's next pick is the definition's, and nobody waits beside a candidate.
+    /// Promises 6 and 7: every lane's next pick is the definition's, and nobody waits beside a candidate.
     fn broken_order(&mut self, settled: bool) -> Option<String> {
         for w in 0..self.workspaces.len() {
-            for set in 0..self.workspaces[w].sets.len() as u32 {
-                let ws = &self.workspaces[w];
-                let row = &ws.sets[set as usize];
-                if !row.open {
-                    continue;
-                }
-                let candidates = self.scan_candidates(ws, row);
-                if settled && !row.line.is_empty() && !candidates.is_empty() {
-                    let agent = &self.agents[candidates[0] as usize].id;
-                    return Some(format!("promise 7: somebody waits in set {set} of {} beside {agent}", ws.name));
-                }
-                let kept = row.candidates as usize;
-                if kept != candidates.len() {
+            let ws = &self.workspaces[w];
+            for (set, row) in ws.sets.iter().enumerate().filter(|(_, row)| row.open) {
+                let candidates = self.scan_candidates(ws, set as u32, row);
+                if row.candidates as usize != candidates.len() {
+                    let kept = row.candidates;
                     return Some(format!(
-                        "promise 7: set {set} of {} counts {kept} candidates of {}",
-                        ws.name,
-                        candidates.len()
+                        "promise 7: set {set} of {} counts {kept} candidates of {candidates:?}",
+                        ws.name
                     ));
                 }
-                let by_definition = self.scan_best(row, set, &candidates);
-                let by_pool = self.workspaces[w].sets[set as usize].best(set, &mut self.agents);
-                if by_definition != by_pool {
-                    return Some(format!(
-                        "promise 6: set {set} would pick {by_pool:?}, the definition {by_definition:?}"
-                    ));
+            }
+            for lane in 0..self.workspaces[w].lanes.len() as u32 {
+                if let Some(broken) = self.broken_lane(w as u32, lane, settled) {
+                    return Some(broken);
                 }
             }
         }
         None
     }
 
-    fn scan_candidates(&self, ws: &Workspace, set: &RequirementSet) -> Vec<u32> {
-        let Some(channel) = ws.channel(set.channel) else { return Vec::new() };
-        let able = |skills: &[SkillSlot]| {
-            set.skills.iter().all(|r| skills.iter().any(|s| s.skill == r.skill && s.level >= r.level))
+    fn broken_lane(&mut self, w: u32, lane: u32, settled: bool) -> Option<String> {
+        let ws = &self.workspaces[w as usize];
+        let row = &ws.lanes[lane as usize];
+        if !row.open || row.line.is_empty() {
+            return None;
+        }
+        let (key, set) = (row.key.clone(), &ws.sets[row.key.set as usize]);
+        let serves = ws.desk(set.queue).serves(self.now) && set.strategy != Strategy::Manual;
+        let eligible: Vec<u32> = match key.only {
+            NONE => {
+                let all = self.scan_candidates(ws, key.set, set);
+                all.into_iter().filter(|slot| key.admits(&self.agents[*slot as usize], *slot)).collect()
+            }
+            only => {
+                let agent = &self.agents[only as usize];
+                let load = ws.load(set.channel);
+                let fits = agent.takes_work(set.channel)
+                    && agent.paced >> set.channel & 1 == 0
+                    && load.is_some_and(|load| {
+                        let member = agent.member(set.queue);
+                        agent.fits_by_load(&load) && member.is_none_or(|m| agent.fits_queue(&m, load.units))
+                    });
+                if fits { alloc::vec![only] } else { Vec::new() }
+            }
         };
-        ws.agents
-            .iter()
-            .copied()
-            .filter(|a| {
-                let agent = &self.agents[*a as usize];
-                able(&agent.skills) && agent.fits(set.channel, channel.live, channel.units)
-            })
-            .collect()
+        let is_staffed = ws.staffed[lane as usize / 64] >> (lane % 64) & 1 == 1;
+        if is_staffed != (serves && !eligible.is_empty()) {
+            return Some(format!("promise 7: lane {lane} of {} is staffed: {is_staffed}, by {eligible:?}", ws.name));
+        }
+        if settled && is_staffed {
+            let agent = &self.agents[eligible[0] as usize].id;
+            return Some(format!("promise 7: somebody waits in lane {lane} of {} beside {agent}", ws.name));
+        }
+        if key.only != NONE || eligible.is_empty() || set.strategy == Strategy::Manual {
+            return None;
+        }
+        let by_definition = self.scan_best(set, key.set, &eligible);
+        let admits = |agent: &super::Agent, slot: u32| key.admits(agent, slot);
+        let set = &mut self.workspaces[w as usize].sets[key.set as usize];
+        let by_pool = set.best(key.set, &mut self.agents, Some(&admits)).map(|(agent, _)| agent);
+        (by_definition != by_pool)
+            .then(|| format!("promise 6: lane {lane} would pick {by_pool:?}, the definition {by_definition:?}"))
     }
 
-    fn scan_best(&self, set: &RequirementSet, slot: u32, candidates: &[u32]) -> Option<u32> {
+    fn scan_candidates(&self, ws: &Workspace, slot: u32, set: &RequirementSet) -> Vec<u32> {
+        let Some(load) = ws.load(set.channel) else { return Vec::new() };
+        let is = |a: &u32| {
+            let agent = &self.agents[*a as usize];
+            let Some(member) = agent.member(set.queue) else { return false };
+            let r = &set.requirement;
+            let able = r.skills.iter().all(|r| agent.skills.iter().any(|s| s.skill == r.skill && s.level >= r.level))
+                && agent.standing >> set.channel & 1 == 1
+                && (r.teams.is_empty() || r.teams.contains(&agent.team))
+                && (r.ring_team == 0 || r.ring_team - 1 == agent.team)
+                && agent.config.seniority >= r.ring_seniority;
+            able && agent.takes_work(set.channel)
+                && agent.paced >> set.channel & 1 == 0
+                && agent.fits_by_load(&load)
+                && agent.fits_queue(&member, load.units)
+        };
+        let _ = slot;
+        ws.agents.iter().copied().filter(is).collect()
+    }
+
+    fn scan_best(&self, set: &RequirementSet, slot: u32, eligible: &[u32]) -> Option<u32> {
         let agents = &self.agents;
+        let part = |a: u32| agents[a as usize].part(slot);
+        let lowest = eligible.iter().filter_map(|a| part(*a)).map(|p| p.member.rank).min()?;
+        let of_rank = eligible.iter().copied().filter(|a| part(*a).is_some_and(|p| p.member.rank == lowest));
+        let idle = |a: &u32| agents[*a as usize].idle_key(*a);
         match set.strategy {
-            Strategy::LongestIdle => candidates.iter().copied().min_by_key(|a| agents[*a as usize].idle_key(*a)),
-            Strategy::LeastLoaded => candidates.iter().copied().min_by_key(|a| agents[*a as usize].load_key(*a)),
+            Strategy::Manual => None,
+            Strategy::LongestIdle => of_rank.min_by_key(idle),
+            Strategy::LeastLoaded => of_rank.min_by_key(|a| agents[*a as usize].load_key(*a)),
+            Strategy::MostSkilled => of_rank.min_by_key(|a| (Reverse(part(*a).map_or(0, |p| p.score)), idle(a))),
             Strategy::WeightedRoundRobin => {
-                let weight: u64 = candidates.iter().map(|a| u64::from(agents[*a as usize].config.weight)).sum();
-                assert_eq!(weight, set.rotation.weight, "a rotation lost a weight");
+                let rotation = set.ranks.iter().find(|r| r.rank == lowest).map(|r| r.rotation)?;
+                let of_rank: Vec<u32> = of_rank.collect();
+                let weight: u64 = of_rank.iter().map(|a| u64::from(agents[*a as usize].config.weight)).sum();
                 let due = |a: &u32| {
                     let agent = &agents[*a as usize];
-                    let share = agent.membership(slot).map_or(0, |m| m.share);
-                    set.rotation.numerator(agent.config.weight, share, 1)
+                    rotation.next_due(agent.config.weight, part(*a).map_or(0, |p| p.share), rotation.weight - weight)
                 };
-                candidates.iter().copied().max_by(|a, b| due(a).cmp(&due(b)).then(b.cmp(a)))
+                of_rank.iter().copied().max_by(|a, b| due(a).cmp(&due(b)).then(b.cmp(a)))
             }
         }
     }
@@ -153,11 +260,10 @@ impl State {
         }
         let error = |a: &u32| {
             let agent = &self.agents[*a as usize];
-            let Some(m) = agent.membership(slot) else { return 0 };
+            let Some(m) = agent.part(slot) else { return 0 };
+            let rotation = set.ranks.iter().find(|r| r.rank == m.member.rank).map(|r| r.rotation).unwrap_or_default();
             let due = match m.candidate {
-                true => {
-                    set.rotation.numerator(agent.config.weight, m.share, 0) / i128::from(set.rotation.weight.max(1))
-                }
+                true => rotation.numerator(agent.config.weight, m.share, 0) / i128::from(rotation.weight.max(1)),
                 false => m.share,
             };
             (due.unsigned_abs() * 1_000 / PICK.unsigned_abs()) as u64

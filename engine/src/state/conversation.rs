@@ -1,9 +1,13 @@
 //! A conversation's row: fixed-size, found by its id's hash or by its identity.
 
 use super::digest::Fingerprint;
-use crate::effect::SkillSlot;
+use super::timers::Deadline;
+use crate::decision::{PhaseWord, Reason, Turn};
+use crate::effect::{SkillSlot, TimerKind, Waiting};
 use crate::id::HashKey;
+use crate::view::Note;
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 
 pub const NONE: u32 = u32::MAX;
 
@@ -17,6 +21,15 @@ pub enum Phase {
     Assigned = 2,
     /// Async only: inside its reopen window.
     Resolved = 3,
+    InBot = 4,
+    /// Nobody owns it, one agent is asked.
+    Offered = 5,
+    /// Until a deadline; its owner, if it has one, keeps it.
+    Snoozed = 6,
+    /// Set aside by its queue; nobody owns it.
+    Parked = 7,
+    /// Between two effects of one step.
+    Moving = 8,
 }
 
 /// What chose the queue, in 32 bits: a rule's index, or one of these.
@@ -27,9 +40,22 @@ pub const RULE_DEFAULT: u32 = u32::MAX - 2;
 pub struct Conversation {
     pub(super) phase: Phase,
     pub(super) live: bool,
-    /// The hold's nature, as it was when it was made.
-    pub(super) exclusive: bool,
     pub(super) dirty: bool,
+    pub(super) turn: Turn,
+    /// A person has answered the customer's last contact.
+    pub(super) answered: bool,
+    /// A person had it or wrote in it, ever.
+    pub(super) touched: bool,
+    pub(super) has_note: bool,
+    /// That its owner is absent or silent has been told.
+    pub(super) alarmed: bool,
+    /// The open offer: by preference, and while the owner keeps it.
+    pub(super) offer_preferred: bool,
+    pub(super) offer_warm: bool,
+    pub(super) priority: u8,
+    /// Level of escalation.
+    pub(super) level: u8,
+    pub(super) park_reason: Reason,
     pub(super) workspace: u32,
     pub(super) channel: u32,
     pub(super) entry: u32,
@@ -38,26 +64,39 @@ pub struct Conversation {
     pub(super) set: u32,
     pub(super) rule: u32,
     pub(super) owner: u32,
-    /// Units of the owner's hold.
-    pub(super) units: u32,
+    /// The owner before.
+    pub(super) last_owner: u32,
+    /// The owner's hold, and the offer's.
+    pub(super) work: u32,
+    pub(super) offer_hold: u32,
+    pub(super) transfers: u32,
     pub(super) hash: u128,
     /// 0: none.
     pub(super) identity: u128,
     pub(super) customer: u128,
+    /// The source of the event that opened it.
+    pub(super) source: u128,
     /// Hash of `Texts::asked`; 0: none.
     pub(super) asked: u128,
+    /// Sum of the notes' hashes.
+    pub(super) notes: u128,
     pub(super) number: u64,
     pub(super) epoch: u64,
+    pub(super) opened_at: u64,
     pub(super) arrival: u64,
     pub(super) queued_at: u64,
+    /// How long it had waited when it was last assigned.
+    pub(super) waited_ms: u64,
     pub(super) head_start_ms: u64,
     pub(super) resolved_at: u64,
-    /// Derived: place in its line's heap; neighbours in the workspace's list by creation and in the owner's list.
+    /// Id of the open offer; 0: none.
+    pub(super) offer: u64,
+    pub(super) timers: [Deadline; 3],
+    /// Derived: its lane, its place in the lane's heap; neighbours in the workspace's list by creation.
+    pub(super) lane: u32,
     pub(super) place_in_line: u32,
     pub(super) older: u32,
     pub(super) newer: u32,
-    pub(super) before_of_owner: u32,
-    pub(super) next_of_owner: u32,
     /// Conversations of one identity: the index leads to the newest, these to those opened before and after.
     pub(super) older_alike: u32,
     pub(super) newer_alike: u32,
@@ -73,6 +112,11 @@ pub struct Texts {
     pub entry: Box<str>,
     /// Skills that the event itself asked for.
     pub asked: Box<[SkillSlot]>,
+    pub waiting: Waiting,
+    pub notes: Vec<Note>,
+    /// Ids and identities of conversations that were merged into it.
+    pub aliases: Vec<u128>,
+    pub identity_aliases: Vec<u128>,
 }
 
 impl Conversation {
@@ -80,8 +124,17 @@ impl Conversation {
         Conversation {
             phase: Phase::Free,
             live: false,
-            exclusive: false,
             dirty: false,
+            turn: Turn::None,
+            answered: false,
+            touched: false,
+            has_note: false,
+            alarmed: false,
+            offer_preferred: false,
+            offer_warm: false,
+            priority: 0,
+            level: 0,
+            park_reason: Reason::None,
             workspace: NONE,
             channel: NONE,
             entry: NONE,
@@ -90,22 +143,30 @@ impl Conversation {
             set: NONE,
             rule: NONE,
             owner: NONE,
-            units: 0,
+            last_owner: NONE,
+            work: NONE,
+            offer_hold: NONE,
+            transfers: 0,
             hash: 0,
             identity: 0,
             customer: 0,
+            source: 0,
             asked: 0,
+            notes: 0,
             number: 0,
             epoch: 0,
+            opened_at: 0,
             arrival: 0,
             queued_at: 0,
+            waited_ms: 0,
             head_start_ms: 0,
             resolved_at: 0,
+            offer: 0,
+            timers: [Deadline::default(); 3],
+            lane: NONE,
             place_in_line: NONE,
             older: NONE,
             newer: NONE,
-            before_of_owner: NONE,
-            next_of_owner: NONE,
             older_alike: NONE,
             newer_alike: NONE,
             fingerprint: 0,
@@ -113,45 +174,127 @@ impl Conversation {
     }
 
     /// 0 for a free slot: it is not part of the state.
-    pub(super) fn digest(&self, slot: u32, key: HashKey) -> u128 {
+    pub(super) fn digest(&self, slot: u32, waiting: &Waiting, key: HashKey) -> u128 {
         if self.phase == Phase::Free {
             return 0;
         }
         let mut f = Fingerprint::new(key, 1);
         let pair = |a: u32, b: u32| u64::from(a) << 32 | u64::from(b);
-        f.word(u64::from(slot) << 8 | (self.phase as u64) << 4 | u64::from(self.live) << 1 | u64::from(self.exclusive));
+        let flags = [
+            self.live,
+            self.answered,
+            self.touched,
+            self.has_note,
+            self.alarmed,
+            self.offer_preferred,
+            self.offer_warm,
+        ];
+        let flags = flags.iter().fold(0u64, |bits, flag| bits << 1 | u64::from(*flag));
+        f.word(u64::from(slot) << 24 | (self.phase as u64) << 16 | (self.turn as u64) << 8 | flags);
+        f.word(u64::from(self.priority) << 16 | u64::from(self.level) << 8 | self.park_reason as u64);
         f.word(pair(self.workspace, self.channel));
         f.word(pair(self.entry, self.tier));
         f.word(pair(self.queue, self.set));
         f.word(pair(self.rule, self.owner));
-        f.word(u64::from(self.units));
+        f.word(pair(self.last_owner, self.transfers));
+        f.word(pair(self.work, self.offer_hold));
         f.wide(self.hash);
         f.wide(self.identity);
         f.wide(self.customer);
+        f.wide(self.source);
         f.wide(self.asked);
-        f.word(self.number);
-        f.word(self.epoch);
-        f.word(self.arrival);
-        f.word(self.queued_at);
-        f.word(self.head_start_ms);
+        f.wide(self.notes);
+        for word in [self.number, self.epoch, self.opened_at, self.arrival, self.queued_at, self.head_start_ms] {
+            f.word(word);
+        }
         f.word(self.resolved_at);
+        f.word(self.waited_ms);
+        f.word(self.offer);
+        for timer in &self.timers {
+            f.word(timer.at);
+            f.word(timer.arm);
+        }
+        if matches!(self.phase, Phase::Queued | Phase::Offered) {
+            let w = waiting;
+            let flags = u64::from(w.absent) << 2 | u64::from(w.ring) << 1 | u64::from(w.unclaimed);
+            f.word(u64::from(w.class) << 16 | u64::from(w.step) << 8 | flags);
+            f.word(pair(w.only, w.giver));
+            f.word(u64::from(w.fallback) << 32 | w.declined.len() as u64);
+            f.word(u64::from(w.skipped));
+            for word in [w.step_head_start_ms, w.stage_ms, w.only_until, w.paused_until] {
+                f.word(word);
+            }
+            w.declined.iter().for_each(|agent| f.word(u64::from(*agent)));
+        }
         f.end()
+    }
+
+    /// A timer that has no use any more is stopped with the effect that makes it so.
+    pub(super) fn stop_timer(&mut self, timer: TimerKind) {
+        let timer = &mut self.timers[timer as usize];
+        (timer.at, timer.arm) = (0, 0);
+    }
+
+    /// When a timer of it is due; 0: not armed.
+    pub fn due_at(&self, timer: TimerKind) -> u64 {
+        self.timers[timer as usize].at
     }
 
     pub fn phase(&self) -> Phase {
         self.phase
     }
+    pub fn word(&self) -> PhaseWord {
+        match self.phase {
+            Phase::Free | Phase::Resolved => PhaseWord::Resolved,
+            Phase::Queued | Phase::Moving => PhaseWord::Queued,
+            Phase::Assigned => PhaseWord::Assigned,
+            Phase::InBot => PhaseWord::InBot,
+            Phase::Offered => PhaseWord::Offered,
+            Phase::Snoozed => PhaseWord::Snoozed,
+            Phase::Parked => PhaseWord::Parked,
+        }
+    }
     pub fn is_open(&self) -> bool {
-        matches!(self.phase, Phase::Queued | Phase::Assigned)
+        !matches!(self.phase, Phase::Free | Phase::Resolved)
     }
     pub fn live(&self) -> bool {
         self.live
+    }
+    pub fn turn(&self) -> Turn {
+        self.turn
+    }
+    pub fn answered(&self) -> bool {
+        self.answered
+    }
+    pub fn touched(&self) -> bool {
+        self.touched
+    }
+    pub fn has_note(&self) -> bool {
+        self.has_note
+    }
+    pub fn alarmed(&self) -> bool {
+        self.alarmed
+    }
+    pub fn priority(&self) -> u8 {
+        self.priority
+    }
+    pub fn level(&self) -> u8 {
+        self.level
+    }
+    pub fn park_reason(&self) -> Reason {
+        self.park_reason
+    }
+    pub fn transfers(&self) -> u32 {
+        self.transfers
     }
     pub fn workspace(&self) -> u32 {
         self.workspace
     }
     pub fn channel(&self) -> u32 {
         self.channel
+    }
+    pub fn entry(&self) -> u32 {
+        self.entry
     }
     pub fn tier(&self) -> u32 {
         self.tier
@@ -162,17 +305,41 @@ impl Conversation {
     pub fn set(&self) -> u32 {
         self.set
     }
+    pub fn lane(&self) -> u32 {
+        self.lane
+    }
     pub fn rule(&self) -> u32 {
         self.rule
     }
     pub fn owner(&self) -> Option<u32> {
         (self.owner != NONE).then_some(self.owner)
     }
-    pub fn units(&self) -> u32 {
-        self.units
+    pub fn last_owner(&self) -> Option<u32> {
+        (self.last_owner != NONE).then_some(self.last_owner)
+    }
+    pub fn work(&self) -> u32 {
+        self.work
+    }
+    pub fn offer(&self) -> u64 {
+        self.offer
+    }
+    pub fn offer_hold(&self) -> Option<u32> {
+        (self.offer_hold != NONE).then_some(self.offer_hold)
+    }
+    pub fn is_offer_preferred(&self) -> bool {
+        self.offer_preferred
+    }
+    pub fn is_offer_warm(&self) -> bool {
+        self.offer_warm
+    }
+    pub fn hash(&self) -> u128 {
+        self.hash
     }
     pub fn customer(&self) -> u128 {
         self.customer
+    }
+    pub fn source(&self) -> u128 {
+        self.source
     }
     pub fn epoch(&self) -> u64 {
         self.epoch
@@ -180,11 +347,17 @@ impl Conversation {
     pub fn number(&self) -> u64 {
         self.number
     }
+    pub fn opened_at(&self) -> u64 {
+        self.opened_at
+    }
     pub fn arrival(&self) -> u64 {
         self.arrival
     }
     pub fn queued_at(&self) -> u64 {
         self.queued_at
+    }
+    pub fn waited_ms(&self) -> u64 {
+        self.waited_ms
     }
     pub fn head_start_ms(&self) -> u64 {
         self.head_start_ms

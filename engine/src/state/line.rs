@@ -1,6 +1,6 @@
 //! The line of one requirement set: who waits, best first.
 //!
-//! A four-ary heap on (virtual arrival, arrival, creation number) whose members know their place, so that one who
+//! A four-ary heap on (class, virtual arrival, arrival, creation number) whose members know their place, so that one who
 //! leaves from the middle costs a logarithm and nothing is ever allocated for a move. Appending in order, the usual
 //! case, costs one comparison (`performance.md`, waiting).
 
@@ -10,6 +10,8 @@ use alloc::vec::Vec;
 /// A place in line; the derived order is the order of service.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Place {
+    /// Strict class, lower first; 0: promoted.
+    pub class: u8,
     /// Arrival minus head start, ms; may lie before 1970.
     pub key: i64,
     pub arrival: u64,
@@ -25,10 +27,6 @@ pub struct Line {
 const ARITY: usize = 4;
 
 impl Line {
-    pub fn len(&self) -> usize {
-        self.heap.len()
-    }
-
     pub fn is_empty(&self) -> bool {
         self.heap.is_empty()
     }

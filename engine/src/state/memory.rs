@@ -22,10 +22,10 @@ pub struct Remembered {
 impl Remembered {
     fn fingerprint(&self, key: HashKey) -> u128 {
         let mut f = Fingerprint::new(key, 10);
-        f.wide(self.key);
-        f.word(self.at);
-        f.word(self.position.seq);
-        f.word(u64::from(self.position.idx) << 16 | (self.outcome as u64) << 8 | self.code as u64);
+        // The key is a keyed hash itself: two folds are enough to bind what stands beside it.
+        f.word(self.key as u64 ^ self.at.rotate_left(32) ^ self.position.seq);
+        let code = u64::from(self.position.idx) << 16 | (self.outcome as u64) << 8 | self.code as u64;
+        f.word((self.key >> 64) as u64 ^ code.rotate_left(20));
         f.end()
     }
 }

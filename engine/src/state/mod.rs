@@ -7,23 +7,35 @@ pub(crate) mod agent;
 mod apply;
 mod check;
 pub(crate) mod conversation;
+mod customers;
 pub(crate) mod digest;
+mod hold;
+mod lane;
 mod line;
 mod memory;
 pub(crate) mod set;
+mod timers;
+pub mod wheel;
+mod why;
 pub(crate) mod workspace;
 
-pub use agent::Agent;
+pub use agent::{ALL, Agent, Member, Presence};
 pub use conversation::{Conversation, NONE, Phase, RULE_DEFAULT, RULE_ENTRY};
+pub use hold::Hold;
+pub use lane::Match;
 pub use memory::Remembered;
-pub use workspace::{Route, Workspace};
+pub use timers::Due;
+pub use workspace::{ExitRule, QueueRule, Route, Workspace};
 
+use crate::decision::Preference;
 use crate::id::HashKey;
+use crate::view::HoldKind;
 use alloc::vec::Vec;
 use conversation::Texts;
 use digest::Fingerprint;
 use hashbrown::HashTable;
 use memory::{Links, Memory};
+use wheel::Wheel;
 
 pub struct State {
     key: HashKey,
@@ -37,6 +49,23 @@ pub struct State {
     conversations: Vec<Conversation>,
     texts: Vec<Texts>,
     free: Vec<u32>,
+    holds: Vec<Hold>,
+    free_holds: Vec<u32>,
+    /// Offers ever made: the id of the last.
+    offers: u64,
+    /// Offer ids to conversations, and customers to theirs (derived).
+    offer_index: HashTable<u32>,
+    customer_index: HashTable<(u128, Vec<u32>)>,
+    /// Ids and identities of what was merged away.
+    aliases: HashTable<(u128, u32)>,
+    identity_aliases: HashTable<(u128, u32)>,
+    /// Timers ever armed, and the wheel that finds them (derived).
+    armed: u64,
+    wheel: Wheel,
+    /// The wheel is kept: this state decides.
+    turns: bool,
+    /// The shard is behind its log.
+    behind: bool,
     /// Ended in this record: their slots and texts stay until it is sealed.
     ended: Vec<u32>,
     conversation_index: HashTable<u32>,
@@ -47,6 +76,8 @@ pub struct State {
     sum: u128,
     dirty_conversations: Vec<u32>,
     dirty_agents: Vec<u32>,
+    /// Those whose rows the last record touched.
+    touched_agents: Vec<u32>,
     dirty_sets: Vec<(u32, u32)>,
     dirty_workspaces: Vec<u32>,
     scalars: u128,
@@ -65,6 +96,17 @@ impl State {
             conversations: Vec::new(),
             texts: Vec::new(),
             free: Vec::new(),
+            holds: Vec::new(),
+            free_holds: Vec::new(),
+            offers: 0,
+            offer_index: HashTable::new(),
+            customer_index: HashTable::new(),
+            aliases: HashTable::new(),
+            identity_aliases: HashTable::new(),
+            armed: 0,
+            wheel: Wheel::new(),
+            turns: true,
+            behind: false,
             ended: Vec::new(),
             conversation_index: HashTable::new(),
             identity_index: HashTable::new(),
@@ -73,6 +115,7 @@ impl State {
             sum: 0,
             dirty_conversations: Vec::new(),
             dirty_agents: Vec::new(),
+            touched_agents: Vec::new(),
             dirty_sets: Vec::new(),
             dirty_workspaces: Vec::new(),
             scalars: 0,
@@ -106,31 +149,90 @@ impl State {
     pub fn find_agent(&self, hash: u128) -> Option<u32> {
         self.agent_index.find(hash as u64, |s| self.agents[*s as usize].hash == hash).copied()
     }
-    /// Whether a conversation of `channel` that takes `units` fits an agent now.
-    pub fn fits(&self, agent: u32, channel: u32, live: bool, units: u32) -> bool {
-        self.agent(agent).fits(channel, live, units)
+    /// One who is configured: a removed agent is unknown.
+    pub fn find_configured(&self, hash: u128) -> Option<u32> {
+        self.find_agent(hash).filter(|slot| !self.agent(*slot).removed)
     }
-    /// The same whatever his presence: whether one more would pass a limit of his.
-    pub fn fits_by_load(&self, agent: u32, channel: u32, live: bool, units: u32) -> bool {
-        self.agent(agent).fits_by_load(channel, live, units)
+    /// Whether one more conversation of a channel and queue fits an agent's capacity, wherever he is.
+    pub fn fits(&self, agent: u32, channel: u32, queue: u32) -> bool {
+        let row = self.agent(agent);
+        let Some(load) = self.workspace(row.workspace).load(channel) else { return false };
+        row.fits_by_load(&load) && row.member(queue).is_none_or(|member| row.fits_queue(&member, load.units))
+    }
+    /// Whether commands may give him work of a channel: he is online on it, whatever he has.
+    pub fn is_routable(&self, agent: u32, channel: u32) -> bool {
+        self.agent(agent).takes_work(channel)
+    }
+    /// The same for so many units, in no queue.
+    pub fn fits_with(&self, agent: u32, channel: u32, units: u32) -> bool {
+        let row = self.agent(agent);
+        let load = self.workspace(row.workspace).load(channel);
+        load.is_some_and(|load| row.fits_by_load(&agent::Load { units, ..load }))
+    }
+    /// Conversations that wait for one agent alone.
+    pub fn waited_for(&self, agent: u32) -> Vec<u32> {
+        let row = self.agent(agent);
+        let lanes = row.own_lanes.iter().map(|lane| &self.workspace(row.workspace).lanes[*lane as usize]);
+        lanes.flat_map(|lane| lane.line.places().iter().map(|place| place.conversation)).collect()
+    }
+    /// Conversations in a round of offers in sets of which an agent is a member.
+    pub fn rounds_with(&self, agent: u32) -> Vec<u32> {
+        let row = self.agent(agent);
+        let ws = self.workspace(row.workspace);
+        let lanes = row.parts.iter().flat_map(|part| &ws.sets[part.set as usize].lanes);
+        let rounds = lanes.map(|lane| &ws.lanes[*lane as usize]).filter(|lane| !lane.key.without.is_empty());
+        rounds.flat_map(|lane| lane.line.places().iter().map(|place| place.conversation)).collect()
+    }
+    pub fn offers(&self) -> u64 {
+        self.offers
+    }
+    pub fn is_behind(&self) -> bool {
+        self.behind
+    }
+    /// The conversation of an open offer.
+    pub fn find_offer(&self, offer: u64) -> Option<u32> {
+        self.offer_index.find(offer, |s| self.conversations[*s as usize].offer == offer).copied().filter(|_| offer != 0)
     }
     pub fn conversation(&self, slot: u32) -> &Conversation {
         &self.conversations[slot as usize]
     }
+    /// By its id, or that of one that was merged into it.
     pub fn find_conversation(&self, hash: u128) -> Option<u32> {
-        self.conversation_index.find(hash as u64, |s| self.conversations[*s as usize].hash == hash).copied()
+        let own = self.conversation_index.find(hash as u64, |s| self.conversations[*s as usize].hash == hash).copied();
+        own.or_else(|| self.aliases.find(hash as u64, |a| a.0 == hash).map(|a| a.1))
+    }
+    /// A conversation of this id or identity has ended, and that is still remembered.
+    pub fn is_known(&self, hash: u128) -> bool {
+        self.links.epoch(hash).is_some()
     }
     /// Of the conversations of an identity the newest that is open, else the one resolved last; of those that were
     /// opened last, so that a customer with a thousand of them costs no more.
     pub fn find_identity(&self, identity: u128) -> Option<u32> {
         const LOOKED_AT: usize = 64;
+        let alias = || self.identity_aliases.find(identity as u64, |a| a.0 == identity).map(|a| a.1);
         let of = |s: &u32| self.conversations[*s as usize].identity == identity;
-        let newest = self.identity_index.find(identity as u64, of).copied()?;
+        let Some(newest) = self.identity_index.find(identity as u64, of).copied() else { return alias() };
         let older = |slot: &u32| Some(self.conversations[*slot as usize].older_alike).filter(|s| *s != NONE);
         let alike = core::iter::successors(Some(newest), older).take(LOOKED_AT);
         let is_open = |slot: &u32| self.conversation(*slot).is_open();
         let resolved_at = |slot: &u32| (self.conversation(*slot).resolved_at, self.conversation(*slot).number);
-        alike.clone().find(is_open).or_else(|| alike.max_by_key(resolved_at))
+        let open_alias = || alias().filter(is_open);
+        alike.clone().find(is_open).or_else(open_alias).or_else(|| alike.max_by_key(resolved_at))
+    }
+    /// Units that a conversation takes of its owner, or of him to whom it is offered.
+    pub fn units_told(&self, conversation: u32) -> u32 {
+        let row = self.conversation(conversation);
+        let hold = if row.owner != NONE { row.work } else { row.offer_hold };
+        self.holds.get(hold as usize).map_or(0, |hold| hold.units)
+    }
+    /// Whether it waits for a preferred agent, or would have.
+    pub fn preference_told(&self, conversation: u32) -> Preference {
+        let waiting = &self.texts(conversation).waiting;
+        match self.conversation(conversation).phase {
+            Phase::Queued | Phase::Offered if waiting.only != 0 => Preference::Held,
+            Phase::Queued | Phase::Offered if waiting.absent => Preference::Absent,
+            _ => Preference::None,
+        }
     }
     pub fn texts(&self, conversation: u32) -> &Texts {
         &self.texts[conversation as usize]
@@ -186,36 +288,21 @@ impl State {
     pub fn conversations_of(&self, workspace: u32) -> impl Iterator<Item = u32> + '_ {
         core::iter::successors(self.oldest(workspace), |c| self.newer(*c))
     }
-    pub fn held_by(&self, agent: u32) -> impl Iterator<Item = u32> + '_ {
-        let first = self.agent(agent).first_hold;
-        core::iter::successors((first != NONE).then_some(first), |c| {
-            let next = self.conversations[*c as usize].next_of_owner;
-            (next != NONE).then_some(next)
-        })
+    /// Conversations that an agent owns, the newest first.
+    pub fn owned_by(&self, agent: u32) -> impl Iterator<Item = u32> + '_ {
+        let work = self.holds_of(agent).map(|h| self.hold(h)).filter(|h| h.kind() == HoldKind::Work);
+        work.map(Hold::conversation)
     }
-
-    /// The best head over all sets of a workspace that could be served now: (conversation, set).
-    pub fn best_head(&self, workspace: u32) -> Option<(u32, u32)> {
-        let ws = &self.workspaces[workspace as usize];
-        let mut best: Option<(line::Place, u32)> = None;
-        ws.for_each_ready(|set| {
-            let head = ws.sets[set as usize].line.head();
-            if let Some(head) = head.filter(|head| best.is_none_or(|(b, _)| **head < b)) {
-                best = Some((*head, set));
-            }
-        });
-        best.map(|(place, set)| (place.conversation, set))
+    /// Conversations offered to an agent, the newest first.
+    pub fn offered_to(&self, agent: u32) -> impl Iterator<Item = u32> + '_ {
+        let offers = self.holds_of(agent).map(|h| self.hold(h)).filter(|h| h.kind() == HoldKind::Offer);
+        offers.map(Hold::conversation)
     }
 
     /// Something is left for a tick: a policy's cursor, or a line beside a candidate.
     pub fn is_unfinished(&self, workspace: u32) -> bool {
         let ws = self.workspace(workspace);
-        ws.review().is_some() || ws.is_ready()
-    }
-
-    /// Whom a set's strategy names. Drops stale entries of its pool, which are derived.
-    pub fn best_agent(&mut self, workspace: u32, set: u32) -> Option<u32> {
-        self.workspaces[workspace as usize].sets[set as usize].best(set, &mut self.agents)
+        ws.review().is_some() || !ws.leaving.is_empty() || ws.is_ready() || ws.sweeping > 0
     }
 
     /// Ends a record: frees the slots that ended in it and brings the digest up to date.
@@ -230,10 +317,12 @@ impl State {
             let key = self.key;
             let row = &mut self.conversations[slot as usize];
             row.dirty = false;
-            let now = row.digest(slot, key);
+            let now = row.digest(slot, &self.texts[slot as usize].waiting, key);
             renew(&mut self.sum, &mut row.fingerprint, now);
         }
+        self.touched_agents.clear();
         while let Some(slot) = self.dirty_agents.pop() {
+            self.touched_agents.push(slot);
             let key = self.key;
             let row = &mut self.agents[slot as usize];
             row.dirty = false;
@@ -264,9 +353,17 @@ impl State {
         let mut f = Fingerprint::new(self.key, 5);
         f.word(self.now);
         f.word(self.created);
+        f.word(self.offers);
+        f.word(self.armed);
+        f.word(u64::from(self.behind));
         f.word(self.memory.window_ms);
         f.word(u64::from(self.memory.max));
         f.end()
+    }
+
+    /// Agents whose rows the last sealed record touched.
+    pub fn touched_agents(&self) -> &[u32] {
+        &self.touched_agents
     }
 
     /// The digest as of the last seal.
@@ -279,7 +376,8 @@ impl State {
         let key = self.key;
         let mut sum = self.scalar_digest();
         let mut add = |row: u128| sum = sum.wrapping_add(row);
-        self.conversations.iter().enumerate().for_each(|(i, c)| add(c.digest(i as u32, key)));
+        let waiting = self.conversations.iter().zip(&self.texts).enumerate();
+        waiting.for_each(|(i, (c, t))| add(c.digest(i as u32, &t.waiting, key)));
         self.agents.iter().enumerate().for_each(|(i, a)| add(a.digest(i as u32, key)));
         for (w, ws) in self.workspaces.iter().enumerate() {
             add(ws.digest(w as u32, key));
@@ -287,6 +385,8 @@ impl State {
         }
         add(self.memory.in_full(key));
         add(self.links.in_full(key));
+        add(self.holds_in_full());
+        add(self.customers_in_full());
         sum
     }
 

@@ -1,15 +1,19 @@
 //! A workspace's row: its names, its policy resolved to slots, its requirement sets and its lists.
 
+use super::agent::{Load, Member};
 use super::conversation::NONE;
 use super::digest::Fingerprint;
+use super::lane::Lane;
 use super::set::RequirementSet;
-use crate::effect::SkillSlot;
+use super::timers::Deadline;
+use crate::decision::Reason;
+use crate::effect::{Requirement, SkillSlot};
 use crate::id::{HashKey, Kind};
-use crate::input::Contact;
-use crate::policy::{Policy, Strategy, Subject};
+use crate::input::{Contact, Control};
+use crate::policy::{self, ExitKind, OnOffline, OwnerAbsent, Policy, RoundEnd, Strategy, Subject, WrapUp, WrapUpMode};
 use crate::wire::Wire;
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use hashbrown::HashTable;
 
@@ -49,15 +53,176 @@ pub struct ChannelRule {
     pub units: u32,
     pub exclusive: bool,
     pub short_abandon_ms: u64,
+    pub limit: u32,
+    pub min_gap_ms: u64,
+    pub wrap_up: WrapUp,
+    pub on_offline: OnOffline,
+    pub offline_grace_ms: u64,
+    pub owner_absent: OwnerAbsent,
+    pub owner_absent_ms: u64,
+    pub max_open_ms: u64,
+    pub owner_silent_ms: u64,
+    pub close_after_ms: u64,
+    pub their_turn_units: u32,
+    pub their_turn_after_ms: u64,
+    /// Channels that may come in while one of this is held, a bit each; its own is a matter of units.
+    admits: u64,
     /// In the present policy. One that is not stays for the conversations that are on it already.
     pub is_configured: bool,
+}
+
+/// A way out of a queue, by slots.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ExitRule {
+    pub kind: ExitKind,
+    pub queue: u32,
+    pub reason: Box<str>,
+}
+
+pub struct StepRule {
+    pub after_ms: u64,
+    /// Skills no longer asked for, and levels asked from here on.
+    pub drop: Vec<u16>,
+    pub lower: Vec<SkillSlot>,
+    /// What it asks of the queue's own skills, and what it adds to the head start.
+    pub skills: Vec<SkillSlot>,
+    pub teams: Vec<u32>,
+    /// The teams that it names itself.
+    pub own_teams: Option<Vec<u32>>,
+    pub head_start_ms: u64,
+    pub overflow: Option<u32>,
+    pub only_if_nobody_online: bool,
+}
+
+pub struct RungRule {
+    pub level: u8,
+    pub priority: u8,
+    pub queue: Option<u32>,
+    pub notify: Vec<Box<str>>,
 }
 
 pub struct QueueRule {
     pub strategy: Strategy,
     /// By skill.
     pub skills: Vec<SkillSlot>,
+    pub preferred_skills: Vec<SkillSlot>,
+    pub teams: Vec<u32>,
     pub service_level_ms: u64,
+    pub accept_ms: u64,
+    pub on_all_declined: RoundEnd,
+    pub all_declined_queue: u32,
+    pub round_ms: u64,
+    pub steps: Vec<StepRule>,
+    pub preferred_ms: u64,
+    pub pick: policy::Pick,
+    pub unclaimed_ms: u64,
+    pub unclaimed_strategy: Strategy,
+    pub max_waiting: u32,
+    pub max_wait_ms: u64,
+    pub drain_after_close_ms: u64,
+    pub on_full: ExitRule,
+    pub on_max_wait: ExitRule,
+    pub on_closed: ExitRule,
+    pub on_unstaffed: ExitRule,
+    pub on_unservable: ExitRule,
+    pub reply_claims: bool,
+    pub wrap_up: Option<WrapUp>,
+    pub context_required: bool,
+    pub ladder: Vec<RungRule>,
+}
+
+#[derive(Clone, Copy, Default)]
+pub struct TierRule {
+    pub head_start_ms: u64,
+    pub class: u8,
+    /// Team (slot + 1, 0: any), seniority and how long; 0: no first ring.
+    pub ring_team: u32,
+    pub ring_seniority: u8,
+    pub ring_ms: u64,
+}
+
+/// The class of a conversation whose tier has none: the last.
+pub const LAST_CLASS: u8 = policy::limits::NINE;
+
+/// What a queue is at the moment, whatever its policy says.
+#[derive(Default)]
+pub struct Desk {
+    pub(super) control: Control,
+    pub(super) since: u64,
+    /// ms UTC; 0: no end of its own.
+    pub(super) until: u64,
+    /// Closed, and those who wait are still served.
+    pub(super) draining: bool,
+    pub(super) timer: Deadline,
+    /// The cursor over those who wait, and why they are looked at.
+    pub(super) sweep: Option<u32>,
+    pub(super) sweep_reason: Reason,
+    /// Conversations that wait in it: queued and offered (derived).
+    pub(super) waiting: u32,
+    /// Delays of its members, and how many members have each (derived).
+    pub(super) delays: Vec<(u64, u32)>,
+}
+
+static NO_DESK: Desk = Desk {
+    control: Control::None,
+    since: 0,
+    until: 0,
+    draining: false,
+    timer: Deadline { at: 0, arm: 0, in_wheel: 0 },
+    sweep: None,
+    sweep_reason: Reason::None,
+    waiting: 0,
+    delays: Vec::new(),
+};
+
+impl Desk {
+    /// Whether those who wait may be given to agents.
+    pub(super) fn serves(&self, _now: u64) -> bool {
+        match self.control {
+            Control::None | Control::Open => true,
+            Control::Closed => self.draining,
+            Control::Emergency => false,
+        }
+    }
+    /// Takes nobody new.
+    pub fn is_closed(&self) -> bool {
+        matches!(self.control, Control::Closed | Control::Emergency)
+    }
+    pub fn control(&self) -> Control {
+        self.control
+    }
+    pub fn since(&self) -> u64 {
+        self.since
+    }
+    pub fn until(&self) -> u64 {
+        self.until
+    }
+    pub fn is_draining(&self) -> bool {
+        self.draining
+    }
+    pub fn sweep(&self) -> Option<(u32, Reason)> {
+        self.sweep.map(|next| (next, self.sweep_reason))
+    }
+    pub fn waiting(&self) -> u32 {
+        self.waiting
+    }
+    /// The next delay of a member after so long.
+    pub fn next_delay(&self, after_ms: u64) -> Option<u64> {
+        self.delays.iter().map(|(delay, _)| *delay).find(|delay| *delay > after_ms)
+    }
+    /// The longest delay that is over after so long.
+    pub fn delay_over(&self, after_ms: u64) -> u64 {
+        self.delays.iter().map(|(delay, _)| *delay).take_while(|delay| *delay <= after_ms).last().unwrap_or(0)
+    }
+}
+
+/// A source of leases: who ran out lately, and until when it is suspect.
+#[derive(Default)]
+pub(super) struct LeaseSource {
+    pub source: u128,
+    /// ms UTC, of the last ten seconds.
+    pub expired: Vec<u64>,
+    pub suspect_until: u64,
 }
 
 struct RouteRule {
@@ -81,19 +246,44 @@ pub struct Workspace {
     pub tiers: Names,
     pub queues: Names,
     pub skills: Names,
+    pub teams: Names,
+    /// Of leases.
+    pub source_names: Names,
     channel_rules: Vec<Option<ChannelRule>>,
-    entry_queues: Vec<Option<u32>>,
-    head_starts: Vec<Option<u64>>,
+    /// What one more conversation asks of an agent, by channel; channels that have a pace, a bit each (derived).
+    loads: Vec<Option<Load>>,
+    pub(super) paced_channels: u64,
+    /// Queue and whether a bot answers first.
+    entry_rules: Vec<Option<(u32, bool)>>,
+    tier_rules: Vec<Option<TierRule>>,
+    /// Memberships of teams, by team; none: of every queue.
+    team_members: Vec<Option<Vec<Member>>>,
     queue_rules: Vec<Option<QueueRule>>,
     routes: Vec<RouteRule>,
     default_queue: u32,
     pub(super) sets: Vec<RequirementSet>,
     pub(super) set_index: HashTable<u32>,
-    /// A bit a set: somebody waits, somebody could serve.
+    pub(super) lanes: Vec<Lane>,
+    pub(super) free_lanes: Vec<u32>,
+    pub(super) lane_index: HashTable<u32>,
+    /// A bit a lane: somebody waits, somebody could serve.
     pub(super) waiting: Vec<u64>,
     pub(super) staffed: Vec<u64>,
+    /// Lanes that have both, and queues with a sweep under way (derived).
+    pub(super) ready: u32,
+    pub(super) sweeping: u32,
+    /// By queue.
+    pub(super) desks: Vec<Desk>,
     pub(super) agents: Vec<u32>,
-    pub(super) online: u32,
+    /// Removed ones who still own something (derived).
+    pub(super) leaving: Vec<u32>,
+    /// Some agent serves one of his queues before another (derived).
+    pub(super) has_priorities: bool,
+    pub(super) sources: Vec<LeaseSource>,
+    pub(super) blocked: BTreeSet<u128>,
+    pub(super) account_owners: BTreeMap<u128, u32>,
+    /// Customers who are one: both directions.
+    pub(super) customer_links: BTreeMap<u128, Vec<u128>>,
     /// Its conversations by creation.
     pub(super) oldest: u32,
     pub(super) newest: u32,
@@ -119,18 +309,34 @@ impl Workspace {
             tiers: Names::default(),
             queues: Names::default(),
             skills: Names::default(),
+            teams: Names::default(),
+            source_names: Names::default(),
             channel_rules: Vec::new(),
-            entry_queues: Vec::new(),
-            head_starts: Vec::new(),
+            loads: Vec::new(),
+            paced_channels: 0,
+            entry_rules: Vec::new(),
+            tier_rules: Vec::new(),
+            team_members: Vec::new(),
             queue_rules: Vec::new(),
             routes: Vec::new(),
             default_queue: NONE,
             sets: Vec::new(),
             set_index: HashTable::new(),
+            lanes: Vec::new(),
+            free_lanes: Vec::new(),
+            lane_index: HashTable::new(),
             waiting: Vec::new(),
             staffed: Vec::new(),
+            ready: 0,
+            sweeping: 0,
+            desks: Vec::new(),
             agents: Vec::new(),
-            online: 0,
+            leaving: Vec::new(),
+            has_priorities: false,
+            sources: Vec::new(),
+            blocked: BTreeSet::new(),
+            account_owners: BTreeMap::new(),
+            customer_links: BTreeMap::new(),
             oldest: NONE,
             newest: NONE,
             resolved: VecDeque::new(),
@@ -148,11 +354,28 @@ impl Workspace {
         f.wide(self.hash);
         f.wide(self.policy_fingerprint);
         f.word(self.review.map_or(0, |r| u64::from(r) + 1));
-        for names in [&self.channels, &self.entries, &self.tiers, &self.queues, &self.skills] {
+        for names in
+            [&self.channels, &self.entries, &self.tiers, &self.queues, &self.skills, &self.teams, &self.source_names]
+        {
             f.word(u64::from(names.len()));
             if let Some(last) = names.hashes.last() {
                 f.wide(*last);
             }
+        }
+        for (queue, desk) in self.desks.iter().enumerate() {
+            if desk.control == Control::None && desk.sweep.is_none() && desk.timer.at == 0 {
+                continue;
+            }
+            f.word((queue as u64) << 32 | u64::from(desk.sweep.map_or(0, |next| next + 1)));
+            f.word((desk.control as u64) << 16 | (desk.sweep_reason as u64) << 8 | u64::from(desk.draining));
+            for word in [desk.since, desk.until, desk.timer.at, desk.timer.arm] {
+                f.word(word);
+            }
+        }
+        for source in &self.sources {
+            f.wide(source.source);
+            f.word(source.suspect_until);
+            source.expired.iter().for_each(|at| f.word(*at));
         }
         f.end()
     }
@@ -172,35 +395,140 @@ impl Workspace {
             channel_rules[slot] = past.map(|rule| ChannelRule { is_configured: false, ..rule });
         }
         for c in &policy.channels {
+            let admits = match &c.interrupts {
+                None if c.live => 0,
+                None => u64::MAX,
+                Some(list) => {
+                    let bit = |name: &str| 1u64.checked_shl(slot(&self.channels, Kind::Channel, name)).unwrap_or(0);
+                    list.iter().map(|name| bit(name)).fold(0, |mask, bit| mask | bit)
+                }
+            };
             let rule = ChannelRule {
                 live: c.live,
                 units: c.units,
                 exclusive: c.exclusive,
                 short_abandon_ms: c.short_abandon_ms,
+                limit: c.limit,
+                min_gap_ms: c.min_gap_ms,
+                wrap_up: c.wrap_up,
+                on_offline: c.on_offline,
+                offline_grace_ms: c.offline_grace_ms,
+                owner_absent: c.owner_absent,
+                owner_absent_ms: c.owner_absent_ms,
+                max_open_ms: c.max_open_ms,
+                owner_silent_ms: c.owner_silent_ms,
+                close_after_ms: c.close_after_ms,
+                their_turn_units: c.their_turn_units,
+                their_turn_after_ms: c.their_turn_after_ms,
+                admits,
                 is_configured: true,
             };
             channel_rules[slot(&self.channels, Kind::Channel, &c.name) as usize] = Some(rule);
         }
+        let skill_slots = |skills: &[policy::SkillLevel]| {
+            let of = |s: &policy::SkillLevel| SkillSlot {
+                skill: slot(&self.skills, Kind::Skill, &s.name) as u16,
+                level: s.level,
+            };
+            let mut slots: Vec<SkillSlot> = skills.iter().map(of).collect();
+            slots.sort_unstable();
+            slots
+        };
+        let queue_slot = |name: &str| slot(&self.queues, Kind::Queue, name);
+        let team_slots = |teams: &[Box<str>]| {
+            let mut slots: Vec<u32> = teams.iter().map(|team| slot(&self.teams, Kind::Team, team)).collect();
+            slots.sort_unstable();
+            slots.dedup();
+            slots
+        };
+        let exit = |exit: &policy::Exit| ExitRule {
+            kind: exit.kind,
+            queue: if exit.kind == ExitKind::Queue { queue_slot(&exit.text) } else { NONE },
+            reason: if exit.kind == ExitKind::Deflect { exit.text.clone() } else { Box::default() },
+        };
         let mut queue_rules = vec_of(self.queues.len());
         for q in &policy.queues {
-            let mut skills: Vec<SkillSlot> = q
-                .skills
-                .iter()
-                .map(|s| SkillSlot { skill: slot(&self.skills, Kind::Skill, &s.name) as u16, level: s.level })
-                .collect();
-            skills.sort_unstable();
-            let rule = QueueRule { strategy: q.strategy, skills, service_level_ms: q.service_level_ms };
-            queue_rules[slot(&self.queues, Kind::Queue, &q.name) as usize] = Some(rule);
+            let (mut skills, mut teams) = (skill_slots(&q.skills), team_slots(&q.teams));
+            let (own_skills, own_teams) = (skills.clone(), teams.clone());
+            let mut steps = Vec::new();
+            for step in &q.steps {
+                let drop: Vec<u16> =
+                    step.drop.iter().map(|name| slot(&self.skills, Kind::Skill, name) as u16).collect();
+                let lower = skill_slots(&step.lower);
+                relax(&mut skills, &drop, &lower);
+                let own_teams = step.teams.as_ref().map(|wider| team_slots(wider));
+                teams = own_teams.clone().unwrap_or(teams);
+                steps.push(StepRule {
+                    after_ms: step.after_ms,
+                    drop,
+                    lower,
+                    skills: skills.clone(),
+                    teams: teams.clone(),
+                    own_teams,
+                    head_start_ms: step.head_start_ms,
+                    overflow: (!step.overflow.is_empty()).then(|| queue_slot(&step.overflow)),
+                    only_if_nobody_online: step.only_if_nobody_online,
+                });
+            }
+            let rung = |rung: &policy::Rung| RungRule {
+                level: rung.level,
+                priority: rung.priority,
+                queue: (!rung.queue.is_empty()).then(|| queue_slot(&rung.queue)),
+                notify: rung.notify.clone(),
+            };
+            let rule = QueueRule {
+                strategy: q.strategy,
+                skills: own_skills,
+                preferred_skills: skill_slots(&q.preferred_skills),
+                teams: own_teams,
+                service_level_ms: q.service_level_ms,
+                accept_ms: q.accept_ms,
+                on_all_declined: q.on_all_declined,
+                all_declined_queue: queue_slot(&q.all_declined_queue),
+                round_ms: q.round_ms,
+                steps,
+                preferred_ms: q.preferred_ms,
+                pick: q.pick,
+                unclaimed_ms: q.unclaimed_ms,
+                unclaimed_strategy: q.unclaimed_strategy,
+                max_waiting: q.max_waiting,
+                max_wait_ms: q.max_wait_ms,
+                drain_after_close_ms: q.drain_after_close_ms,
+                on_full: exit(&q.on_full),
+                on_max_wait: exit(&q.on_max_wait),
+                on_closed: exit(&q.on_closed),
+                on_unstaffed: exit(&q.on_unstaffed),
+                on_unservable: exit(&q.on_unservable),
+                reply_claims: !q.replies_do_not_claim,
+                wrap_up: q.wrap_up,
+                context_required: q.context_required,
+                ladder: q.ladder.iter().map(rung).collect(),
+            };
+            queue_rules[queue_slot(&q.name) as usize] = Some(rule);
         }
-        let mut entry_queues = vec_of(self.entries.len());
+        let mut entry_rules = vec_of(self.entries.len());
         for e in &policy.entries {
-            let queue = slot(&self.queues, Kind::Queue, &e.queue);
-            entry_queues[slot(&self.entries, Kind::Entry, &e.name) as usize] = Some(queue);
+            entry_rules[slot(&self.entries, Kind::Entry, &e.name) as usize] = Some((queue_slot(&e.queue), e.bot));
         }
-        let mut head_starts = vec_of(self.tiers.len());
+        let mut tier_rules = vec_of(self.tiers.len());
         for t in &policy.tiers {
-            head_starts[slot(&self.tiers, Kind::Tier, &t.name) as usize] = Some(t.head_start_ms);
+            let ring = t.first_ring.as_ref();
+            let ring_team =
+                ring.filter(|r| !r.team.is_empty()).map_or(0, |r| slot(&self.teams, Kind::Team, &r.team) + 1);
+            tier_rules[slot(&self.tiers, Kind::Tier, &t.name) as usize] = Some(TierRule {
+                head_start_ms: t.head_start_ms,
+                class: if t.class == 0 { LAST_CLASS } else { t.class },
+                ring_team,
+                ring_seniority: ring.map_or(0, |r| r.seniority_at_least),
+                ring_ms: ring.map_or(0, |r| r.for_ms),
+            });
         }
+        let mut team_members = vec_of(self.teams.len());
+        for team in &policy.teams {
+            let members = members_of(&team.memberships, &queue_slot);
+            team_members[slot(&self.teams, Kind::Team, &team.name) as usize] = members;
+        }
+        let desks = (self.queues.len() as usize).max(self.desks.len());
         let mut routes = Vec::with_capacity(policy.rules.len());
         let mut default_queue = NONE;
         for r in &policy.rules {
@@ -212,9 +540,14 @@ impl Workspace {
             routes.push(RouteRule { when: when.collect(), queue });
         }
         self.channel_rules = channel_rules;
+        self.loads = (0..self.channels.len()).map(|channel| self.load_of(channel)).collect();
+        let has_pace = |channel: &u32| self.channel(*channel).is_some_and(|c| c.min_gap_ms > 0);
+        self.paced_channels = (0..self.channels.len()).filter(has_pace).fold(0, |mask, channel| mask | 1 << channel);
         self.queue_rules = queue_rules;
-        self.entry_queues = entry_queues;
-        self.head_starts = head_starts;
+        self.entry_rules = entry_rules;
+        self.tier_rules = tier_rules;
+        self.team_members = team_members;
+        self.desks.resize_with(desks, Desk::default);
         self.routes = routes;
         self.default_queue = default_queue;
         self.policy = policy;
@@ -232,19 +565,89 @@ impl Workspace {
     pub fn queue(&self, slot: u32) -> Option<&QueueRule> {
         self.queue_rules.get(slot as usize).and_then(Option::as_ref)
     }
+    pub fn desk(&self, queue: u32) -> &Desk {
+        self.desks.get(queue as usize).unwrap_or(&NO_DESK)
+    }
     /// A tier of the present policy.
     pub fn tier(&self, hash: Option<u128>) -> Option<u32> {
         let slot = self.tiers.find(hash?)?;
-        self.head_starts.get(slot as usize).copied().flatten().map(|_| slot)
+        self.tier_rules.get(slot as usize).copied().flatten().map(|_| slot)
     }
-    pub fn head_start_ms(&self, tier: u32) -> u64 {
-        self.head_starts.get(tier as usize).copied().flatten().unwrap_or(0)
+    pub fn tier_rule(&self, tier: u32) -> TierRule {
+        let none = TierRule { class: LAST_CLASS, ..TierRule::default() };
+        self.tier_rules.get(tier as usize).copied().flatten().unwrap_or(none)
+    }
+    /// A queue of the present policy.
+    pub fn queue_of(&self, hash: u128) -> Option<u32> {
+        self.queues.find(hash).filter(|slot| self.queue(*slot).is_some())
+    }
+    pub fn bot_answers(&self, entry: u32) -> bool {
+        self.entry_rules.get(entry as usize).copied().flatten().is_some_and(|(_, bot)| bot)
+    }
+    /// What a team's agents are members of, where they have no memberships of their own.
+    pub(super) fn team_members(&self, team: u32) -> Option<Vec<Member>> {
+        self.team_members.get(team as usize).cloned().flatten()
+    }
+    /// What one more conversation of a channel asks of an agent.
+    pub(super) fn load(&self, channel: u32) -> Option<Load> {
+        self.loads.get(channel as usize).copied().flatten()
+    }
+    fn load_of(&self, channel: u32) -> Option<Load> {
+        let rule = self.channel(channel)?;
+        Some(Load { channel, units: rule.units, limit: rule.limit, barred_by: self.barred_by(channel) })
+    }
+    /// Channels that do not admit one more of this channel beside them.
+    fn barred_by(&self, channel: u32) -> u64 {
+        let others = self.channel_rules.iter().enumerate().filter(|(other, _)| *other as u32 != channel);
+        others.fold(0, |mask, (other, rule)| {
+            let admits = rule.is_none_or(|rule| rule.admits >> channel & 1 == 1);
+            if admits { mask } else { mask | 1 << other }
+        })
+    }
+    /// How a queue wraps up what is on a channel; none: not at all.
+    pub fn wrap_up(&self, queue: u32, channel: u32) -> Option<WrapUp> {
+        let own = self.queue(queue).and_then(|q| q.wrap_up);
+        own.or_else(|| self.channel(channel).map(|c| c.wrap_up)).filter(|w| w.mode != WrapUpMode::None)
+    }
+    pub fn is_blocked(&self, customer: u128) -> bool {
+        customer != 0 && self.blocked.contains(&customer)
+    }
+    pub fn account_owner(&self, customer: u128) -> Option<u32> {
+        self.account_owners.get(&customer).copied()
+    }
+    /// A customer with all who are one with him, at most 1,024.
+    pub fn persons_of(&self, customer: u128) -> Vec<u128> {
+        let mut found = alloc::vec![customer];
+        let mut at = 0;
+        while at < found.len() && found.len() < PERSONS_MAX {
+            let others = self.customer_links.get(&found[at]).map_or(&[][..], |l| l);
+            let new: Vec<u128> = others.iter().copied().filter(|c| !found.contains(c)).collect();
+            found.extend(new);
+            at += 1;
+        }
+        found.truncate(PERSONS_MAX);
+        found
+    }
+    pub fn are_linked(&self, customer: u128, other: u128) -> bool {
+        self.customer_links.get(&customer).is_some_and(|l| l.contains(&other))
+    }
+    /// Customers that the workspace remembers something of: blocked, owned, linked.
+    pub fn remembered_customers(&self) -> (usize, usize, usize) {
+        (self.blocked.len(), self.account_owners.len(), self.customer_links.len())
+    }
+    /// Of a source of leases: how many ran out less than so long ago, and until when it is suspect (0: never was).
+    pub fn storms(&self, source: u128, now: u64, within_ms: u64) -> (usize, u64) {
+        let Some(known) = self.sources.iter().find(|s| s.source == source) else { return (0, 0) };
+        (known.expired.iter().filter(|at| now - **at < within_ms).count(), known.suspect_until)
     }
     pub fn agents(&self) -> &[u32] {
         &self.agents
     }
-    pub fn online(&self) -> u32 {
-        self.online
+    pub fn is_sweeping(&self) -> bool {
+        self.sweeping > 0
+    }
+    pub fn leaving(&self) -> &[u32] {
+        &self.leaving
     }
     pub fn sets(&self) -> &[RequirementSet] {
         &self.sets
@@ -273,20 +676,19 @@ impl Workspace {
                 return Route { queue: rule.queue, rule: i as u32 };
             }
         }
-        let entry =
-            self.entries.find(contact.entry.hash).and_then(|e| self.entry_queues.get(e as usize).copied().flatten());
-        match entry {
-            Some(queue) => Route { queue, rule: super::conversation::RULE_ENTRY },
+        let entry = self.entries.find(contact.entry.hash);
+        match entry.and_then(|e| self.entry_rules.get(e as usize).copied().flatten()) {
+            Some((queue, _)) => Route { queue, rule: super::conversation::RULE_ENTRY },
             None => self.default_route(),
         }
     }
 
     /// The open set of these requirements.
-    pub fn find_set(&self, queue: u32, channel: u32, skills: &[SkillSlot]) -> Option<u32> {
+    pub fn find_set(&self, queue: u32, channel: u32, requirement: &Requirement) -> Option<u32> {
         self.set_index
-            .find(set_hash(queue, channel, skills), |s| {
+            .find(set_hash(queue, channel, requirement), |s| {
                 let set = &self.sets[*s as usize];
-                set.queue == queue && set.channel == channel && set.skills == skills
+                set.queue == queue && set.channel == channel && set.requirement == *requirement
             })
             .copied()
     }
@@ -295,34 +697,39 @@ impl Workspace {
         self.sets.iter().filter(|s| s.open).count()
     }
 
+    /// Whether a requirement is one of the queue's own: asked by its policy, whatever events ask.
+    pub fn is_own(&self, queue: u32, requirement: &Requirement) -> bool {
+        let Some(rule) = self.queue(queue) else { return false };
+        let steps = rule.steps.iter().map(|step| (&step.skills, &step.teams));
+        let mut asked = core::iter::once((&rule.skills, &rule.teams)).chain(steps);
+        asked.any(|(skills, teams)| *skills == requirement.skills && *teams == requirement.teams)
+    }
+
     /// The first set that nobody waits in and that is not a queue's own.
     pub fn idle_set(&self) -> Option<u32> {
-        let own = |s: &RequirementSet| self.queue(s.queue).is_some_and(|q| q.skills == s.skills);
-        self.sets.iter().position(|s| s.open && s.line.is_empty() && !own(s)).map(|s| s as u32)
+        let is_idle = |s: &RequirementSet| s.open && s.waiting == 0 && !self.is_own(s.queue, &s.requirement);
+        self.sets.iter().position(is_idle).map(|s| s as u32)
     }
 
     /// Where a new set goes: a slot that was given up, else a further one.
     pub fn next_set(&self) -> u32 {
         self.sets.iter().position(|s| !s.open).unwrap_or(self.sets.len()) as u32
     }
+}
 
-    /// Whether some set has somebody waiting and somebody who could serve.
-    #[inline]
-    pub fn is_ready(&self) -> bool {
-        self.waiting.iter().zip(&self.staffed).any(|(w, s)| w & s != 0)
-    }
+/// Customers that are one, at most.
+pub const PERSONS_MAX: usize = 1_024;
 
-    /// Calls `look` with each such set.
-    #[inline]
-    pub fn for_each_ready(&self, mut look: impl FnMut(u32)) {
-        for (i, (w, s)) in self.waiting.iter().zip(&self.staffed).enumerate() {
-            let mut bits = w & s;
-            while bits != 0 {
-                look(i as u32 * 64 + bits.trailing_zeros());
-                bits &= bits - 1;
-            }
-        }
-    }
+/// Memberships by slots; none where there are none: a member of every queue.
+pub(super) fn members_of(memberships: &[policy::Membership], queue: &dyn Fn(&str) -> u32) -> Option<Vec<Member>> {
+    let of = |m: &policy::Membership| Member {
+        queue: queue(&m.queue),
+        priority: m.priority,
+        rank: m.rank,
+        delay_ms: m.delay_ms,
+        max_units: m.max_units,
+    };
+    (!memberships.is_empty()).then(|| memberships.iter().map(of).collect())
 }
 
 impl RequirementSet {
@@ -332,20 +739,19 @@ impl RequirementSet {
     pub fn is_open(&self) -> bool {
         self.open
     }
-    pub fn waiting(&self) -> usize {
-        self.line.len()
-    }
     pub fn strategy(&self) -> Strategy {
         self.strategy
     }
-    /// Why its line waits: the first cause of routing.md §5 that leaves no candidate.
-    pub fn cause(&self, online_in_workspace: u32) -> &'static str {
-        match (online_in_workspace, self.online, self.candidates) {
-            (0, _, _) => "nobody_online",
-            (_, 0, _) => "no_skill_online",
-            (_, _, 0) => "all_full",
-            _ => "due",
-        }
+    pub fn members(&self) -> &[u32] {
+        &self.members
+    }
+}
+
+/// A step's change of what is asked.
+pub fn relax(skills: &mut Vec<SkillSlot>, drop: &[u16], lower: &[SkillSlot]) {
+    skills.retain(|s| !drop.contains(&s.skill));
+    for lower in lower {
+        skills.iter_mut().filter(|s| s.skill == lower.skill).for_each(|s| s.level = lower.level);
     }
 }
 
@@ -363,11 +769,17 @@ fn condition_hash(subject: Subject, key: &str, value: &str, workspace: &str, key
     }
 }
 
-pub(super) fn set_hash(queue: u32, channel: u32, skills: &[SkillSlot]) -> u64 {
+pub(super) fn set_hash(queue: u32, channel: u32, requirement: &Requirement) -> u64 {
     let mut f = Fingerprint::new(HashKey(0), 3);
     f.word(u64::from(queue) << 32 | u64::from(channel));
-    for s in skills {
+    for s in &requirement.skills {
         f.word(u64::from(s.skill) << 8 | u64::from(s.level));
     }
+    requirement.teams.iter().for_each(|team| f.word(u64::from(*team)));
+    f.word(
+        u64::from(requirement.ring_team) << 16
+            | u64::from(requirement.ring_seniority) << 8
+            | u64::from(requirement.unclaimed),
+    );
     f.end() as u64
 }

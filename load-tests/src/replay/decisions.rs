@@ -1,6 +1,6 @@
 //! Decisions as JSON, as far as the player reads them, and each of them once.
 
-use crate::player::{Seen, SeenAgent, SeenConversation};
+use crate::seen::{Seen, SeenAgent, SeenConversation};
 use engine::decision::DecisionType;
 use serde::Deserialize;
 
@@ -13,7 +13,6 @@ struct Envelope {
     #[serde(rename = "type")]
     kind: Text,
     time: Text,
-    subject: Option<Text>,
     data: Data,
 }
 
@@ -21,6 +20,12 @@ struct Envelope {
 struct Data {
     position: Position,
     cause: Option<Cause>,
+    /// Its id, of a decision about one.
+    conversation: Option<Text>,
+    state: Option<Text>,
+    reason: Option<Text>,
+    /// Decimal.
+    offer: Option<Text>,
     owner: Option<Text>,
     queue: Option<Text>,
     waited_ms: Option<u64>,
@@ -67,7 +72,6 @@ pub struct Decision {
     /// Empty: a tick.
     pub cause_id: Text,
     data: Data,
-    subject: Text,
 }
 
 impl Decision {
@@ -87,29 +91,31 @@ impl Decision {
                 _ => Text::default(),
             },
             data,
-            subject: envelope.subject.unwrap_or_default(),
         })
     }
 
     pub fn seen(&self) -> Seen<'_> {
-        let of_conversation = self.decision_type.word().starts_with("conversation.");
+        let data = &self.data;
         Seen {
             decision_type: self.decision_type,
             time: self.time,
             cause_id: &self.cause_id,
-            refused: self.data.code.as_deref().map(|code| (code, self.data.event_type.as_deref().unwrap_or(""))),
-            conversation: of_conversation.then(|| SeenConversation {
-                id: &self.subject,
-                owner: self.data.owner.as_deref().unwrap_or(""),
-                queue: self.data.queue.as_deref().unwrap_or(""),
-                waited_ms: self.data.waited_ms.unwrap_or(0),
-                units: self.data.units.unwrap_or(1),
+            reason: data.reason.as_deref().unwrap_or(""),
+            refused: data.code.as_deref().map(|code| (code, data.event_type.as_deref().unwrap_or(""))),
+            conversation: data.conversation.as_deref().map(|id| SeenConversation {
+                id,
+                owner: data.owner.as_deref().unwrap_or(""),
+                queue: data.queue.as_deref().unwrap_or(""),
+                waited_ms: data.waited_ms.unwrap_or(0),
+                units: data.units.unwrap_or(1),
+                in_bot: data.state.as_deref() == Some("in_bot"),
             }),
-            agent: self.data.agent.as_ref().map(|agent| SeenAgent {
+            agent: data.agent.as_ref().map(|agent| SeenAgent {
                 id: &agent.id,
-                online: !matches!(&*agent.state, "offline" | "away"),
+                online: !matches!(&*agent.state, "offline" | "away" | "removed"),
                 units: agent.units,
             }),
+            offer: data.offer.as_deref().and_then(|offer| offer.parse().ok()).unwrap_or(0),
         }
     }
 }
@@ -135,5 +141,62 @@ impl Tail {
         };
         self.0 = Some(decision.place);
         turn
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use connectors::codec;
+    use engine::decision::{AgentState, PhaseWord, Reason, Told, ToldAgent, ToldConversation, ToldDetail};
+
+    /// The player sees the same in a decision's JSON as in the decision.
+    #[test]
+    fn a_decision_over_the_wire_is_the_decision_in_the_process() {
+        let conversation = |state, owner: &str| ToldConversation {
+            id: "c".into(),
+            owner: owner.into(),
+            queue: "q".into(),
+            waited_ms: 7,
+            units: 2,
+            state,
+            ..ToldConversation::default()
+        };
+        let agent = |state| Some(ToldAgent { id: "a".into(), state, units: 3, ..ToldAgent::default() });
+        let about = |decision_type, reason, conversation: Option<ToldConversation>, agent, offer| Told {
+            decision_type,
+            reason,
+            time: 1_767_225_600_000,
+            cause_id: "cause".into(),
+            cause_source: "source".into(),
+            workspace: "w".into(),
+            conversation,
+            agent,
+            detail: Some(ToldDetail { offer, ..ToldDetail::default() }),
+            ..Told::default()
+        };
+        let waiting = || Some(conversation(PhaseWord::Queued, ""));
+        let all = [
+            about(DecisionType::ConversationOpened, Reason::New, Some(conversation(PhaseWord::InBot, "")), None, 0),
+            about(DecisionType::ConversationQueued, Reason::Handoff, waiting(), None, 0),
+            about(DecisionType::ConversationOffered, Reason::Auto, waiting(), agent(AgentState::Full), 41),
+            about(DecisionType::OfferWithdrawn, Reason::Expired, waiting(), agent(AgentState::Available), 41),
+            about(
+                DecisionType::ConversationAssigned,
+                Reason::Accepted,
+                Some(conversation(PhaseWord::Assigned, "a")),
+                None,
+                42,
+            ),
+            about(DecisionType::AgentChanged, Reason::Removed, None, agent(AgentState::Removed), 0),
+        ];
+        for told in all {
+            let hash = [0; 32];
+            let place = codec::Place { journal: "j", shard: 0, seq: 3, idx: 0, count: 1, hash: &hash, prev: None };
+            let mut json = Vec::new();
+            codec::render(&told, &place, &mut json);
+            let decision = Decision::parse(&json).unwrap();
+            assert_eq!(format!("{:?}", decision.seen()), format!("{:?}", Seen::of(&told)));
+        }
     }
 }

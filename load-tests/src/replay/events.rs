@@ -1,10 +1,13 @@
 //! The player's deeds as structured CloudEvents, one JSON line each.
 
-use crate::player::{ARRIVAL, Act, Deed, Player};
+use crate::player::{ARRIVAL, Act, Deed, Player, Step};
 use crate::workload::{Arrival, Line, Presence};
 use connectors::codec::timestamp;
 use engine::input::Status;
 use serde_json::{Map, Value, json};
+
+/// What goes with a transfer: queues may refuse one without.
+pub const TRANSFER_NOTE: &str = "transferred by the player";
 
 pub struct Events {
     run: String,
@@ -33,26 +36,60 @@ impl Events {
                 Line::Arrival(_) => unreachable!("a deed of presence is a line of presence"),
             },
             Deed::Arrive { call } => self.arrival(player, call, act.at),
-            Deed::Resolve { call, agent } => {
-                let agent = player.agent_names.text(agent);
-                self.resolve(player, call, "resolve", Some(agent), act.at)
+            Deed::Call { call, agent, step, number } => {
+                let id = player.step_id(step, number, player.arrival(call));
+                self.step(player, call, player.agent_names.text(agent), step, id, act.at)
             }
-            Deed::Leave { call } => self.leaving(player.arrival(call), "leave", player, act.at),
         }
+    }
+
+    fn step(&self, player: &Player<'_>, call: u32, agent: &str, step: Step, id: String, at: u64) -> Event {
+        let arrival = player.arrival(call);
+        let (kind, part) = match step {
+            Step::Handoff => ("conversation.handoff", "bots"),
+            Step::Accept { .. } => ("offer.accept", "agents"),
+            Step::Decline { .. } => ("offer.decline", "agents"),
+            Step::Reply => ("message.sent", "agents"),
+            Step::Transfer => ("conversation.transfer", "agents"),
+            Step::Resolve => ("conversation.resolve", "agents"),
+            Step::CompleteWrapUp => ("wrapup.complete", "agents"),
+            Step::Write => return self.message(player, call, id, at),
+            Step::Leave => ("contact.ended", "customers"),
+        };
+        let mut data = json!({ "conversation": player.conversation_id(arrival) });
+        data["actor"] = match step {
+            Step::Handoff => json!({ "kind": "bot" }),
+            Step::Leave => self.actor(arrival),
+            _ => json!({ "kind": "agent", "id": agent }),
+        };
+        match step {
+            Step::Accept { offer } | Step::Decline { offer } => data["offer"] = json!(offer.to_string()),
+            Step::Reply => data["message"] = json!({ "id": id, "kind": "text" }),
+            Step::Transfer => {
+                let queue = arrival.course().transfer.as_ref().map(|transfer| &transfer.queue);
+                (data["to"], data["note"]) = (json!({ "queue": queue }), json!(TRANSFER_NOTE));
+            }
+            Step::Leave => data["by"] = json!("customer"),
+            _ => {}
+        }
+        self.event(id, part, kind, at, data)
     }
 
     /// A customer who waited to the end of the run is sent away.
     pub fn send_away(&self, player: &Player<'_>, call: u32, at: u64) -> Event {
         if player.calls[call as usize].live {
-            self.leaving(player.arrival(call), "close", player, at)
+            let id = player.event_id("close", player.arrival(call));
+            self.step(player, call, "", Step::Leave, id, at)
         } else {
-            self.resolve(player, call, "close", None, at)
+            self.cut_short(player, call, at)
         }
     }
 
-    /// An answered conversation is ended before its time.
+    /// A conversation is ended before its time, by the system.
     pub fn cut_short(&self, player: &Player<'_>, call: u32, at: u64) -> Event {
-        self.resolve(player, call, "close", None, at)
+        let arrival = player.arrival(call);
+        let data = json!({ "actor": { "kind": "system" }, "conversation": player.conversation_id(arrival) });
+        self.event(player.event_id("close", arrival), "agents", "conversation.resolve", at, data)
     }
 
     /// The run's first event: it starts a clock that stands, and its answer says where in the journal the run begins. A
@@ -91,11 +128,27 @@ impl Events {
     }
 
     fn arrival(&self, player: &Player<'_>, call: u32, at: u64) -> Event {
+        let id = player.event_id(ARRIVAL, player.arrival(call));
+        if player.calls[call as usize].live {
+            let data = Value::Object(self.contact(player, call));
+            self.event(id, "customers", "contact.started", at, data)
+        } else {
+            self.message(player, call, id, at)
+        }
+    }
+
+    /// A customer writes: for the first time, or again.
+    fn message(&self, player: &Player<'_>, call: u32, id: String, at: u64) -> Event {
+        let mut data = self.contact(player, call);
+        data.insert("message".to_owned(), json!({ "id": id, "kind": "text" }));
+        self.event(id, "customers", "message.received", at, Value::Object(data))
+    }
+
+    fn contact(&self, player: &Player<'_>, call: u32) -> Map<String, Value> {
         let arrival = player.arrival(call);
-        let id = player.conversation_id(arrival);
         let mut data = Map::new();
         data.insert("actor".to_owned(), self.actor(arrival));
-        data.insert("conversation".to_owned(), json!(id));
+        data.insert("conversation".to_owned(), json!(player.conversation_id(arrival)));
         data.insert("channel".to_owned(), json!(arrival.channel));
         let mut customer = Map::new();
         let own = |name: &str| format!("{}/{name}", self.run);
@@ -122,12 +175,7 @@ impl Events {
             let pairs = arrival.skills.iter().map(|(k, level)| (k.to_string(), json!(level))).collect();
             data.insert("skills".to_owned(), Value::Object(pairs));
         }
-        let live = player.calls[call as usize].live;
-        if !live {
-            data.insert("message".to_owned(), json!({ "id": id, "kind": "text" }));
-        }
-        let kind = if live { "contact.started" } else { "message.received" };
-        self.event(player.event_id(ARRIVAL, arrival), "customers", kind, at, Value::Object(data))
+        data
     }
 
     fn actor(&self, arrival: &Arrival) -> Value {
@@ -135,22 +183,5 @@ impl Events {
             Some(customer) => json!({ "kind": "customer", "id": format!("{}/{customer}", self.run) }),
             None => json!({ "kind": "customer" }),
         }
-    }
-
-    fn leaving(&self, arrival: &Arrival, what: &str, player: &Player<'_>, at: u64) -> Event {
-        let conversation = player.conversation_id(arrival);
-        let data = json!({ "actor": self.actor(arrival), "conversation": conversation, "by": "customer" });
-        self.event(player.event_id(what, arrival), "customers", "contact.ended", at, data)
-    }
-
-    /// By its agent, or by the system where there is none.
-    fn resolve(&self, player: &Player<'_>, call: u32, what: &str, agent: Option<&str>, at: u64) -> Event {
-        let arrival = player.arrival(call);
-        let actor = match agent {
-            Some(agent) => json!({ "kind": "agent", "id": agent }),
-            None => json!({ "kind": "system" }),
-        };
-        let data = json!({ "actor": actor, "conversation": player.conversation_id(arrival) });
-        self.event(player.event_id(what, arrival), "agents", "conversation.resolve", at, data)
     }
 }

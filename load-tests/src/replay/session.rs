@@ -4,7 +4,7 @@
 //! or leaving lies ahead and every event that was sent has its decision, at Ctrl-C, or when decisions stay out for too
 //! long.
 
-use crate::player::{Act, Deed, Player, Stage};
+use crate::player::{Act, Deed, Planned, Player, Stage};
 use crate::progress;
 use crate::replay::clock::Clock;
 use crate::replay::decisions::Decision;
@@ -39,7 +39,7 @@ pub struct Session<'w> {
     pub pending: HashMap<Box<str>, Instant>,
     /// The event whose decisions are coming in: they stand together.
     last_cause: Option<(Box<str>, Instant)>,
-    /// Calls whose work had ended before the assignment was received: their resolving is due at its receipt.
+    /// Calls about which something was due before the decision that brings it about was received: it is due at its receipt.
     late: HashMap<u32, Instant>,
     decision: Latency,
     end_to_end: Latency,
@@ -150,7 +150,7 @@ impl<'w> Session<'w> {
     /// The intended instant: the due one, or where the player could not know of it before, when it learned.
     fn intended(&mut self, act: &Act, due: Instant) -> Instant {
         match act.deed {
-            Deed::Resolve { call, .. } => self.late.remove(&call).map_or(due, |received| received.max(due)),
+            Deed::Call { call, .. } => self.late.remove(&call).map_or(due, |received| received.max(due)),
             _ => due,
         }
     }
@@ -192,20 +192,22 @@ impl<'w> Session<'w> {
             self.decision.record(intended, received);
             self.last_cause = Some((id, intended));
         }
-        let Some(call) = self.player.see(&decision.seen()) else { return };
+        let planned = self.player.see(&decision.seen());
         let cause = self.last_cause.as_ref().filter(|(id, _)| *id == decision.cause_id);
         if let (DecisionType::ConversationAssigned, Some((_, intended))) = (decision.decision_type, cause) {
             self.end_to_end.record(*intended, received);
         }
         // Where the leaving crosses, the engine ends the call itself when it comes to it: the order in the log counts.
-        if self.clock.wall_of(self.player.work_ends(call)) < received {
+        if let Some(Planned { call, at }) = planned
+            && self.clock.wall_of(at) < received
+        {
             self.late.insert(call, received);
         }
     }
 
     /// Nothing lies ahead: is everything that was sent decided?
     fn settled(&mut self) -> Result<bool> {
-        if self.pending.is_empty() {
+        if self.pending.is_empty() && !self.player.awaits_offers() {
             return Ok(true);
         }
         if self.link.sender.as_ref().is_none_or(|sender| sender.is_finished()) {
@@ -258,7 +260,7 @@ impl<'w> Session<'w> {
         let at = self.clock.engine_at(now);
         for call in 0..self.player.calls.len() as u32 {
             let event = match self.player.calls[call as usize].stage {
-                Stage::Waiting => self.events.send_away(&self.player, call, at),
+                Stage::Waiting | Stage::InBot => self.events.send_away(&self.player, call, at),
                 Stage::Working => self.events.cut_short(&self.player, call, at),
                 _ => continue,
             };

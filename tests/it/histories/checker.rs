@@ -1,12 +1,13 @@
 //! The outside checker: it believes decisions, and nothing else, and looks for the promises of routing.md §9 in them.
 //!
-//! It knows neither engine: from decisions alone it keeps who owns what at which epoch and with how many units, who is
-//! online and what each may hold. What cannot be seen in decisions (that the best in line was taken) is the naive
-//! engine's to say.
+//! It knows neither engine: from decisions alone it keeps who owns what at which epoch and with how many units, what is
+//! offered to whom, who is online and what each may hold. What cannot be seen in decisions (that the best in line was
+//! taken, when a wrap-up ended) is the naive engine's to say.
 
-use engine::decision::{AgentState, DecisionType, Outcome, Reason, Told, ToldAgent, ToldConversation};
+use engine::decision::{AgentState, DecisionType, Outcome, PhaseWord, Reason, Told, ToldAgent, ToldConversation};
 use engine::input::{Body, Input};
-use std::collections::HashMap;
+use engine::policy::{Policy, WrapUpMode};
+use std::collections::{HashMap, HashSet};
 
 type Name = (String, String);
 
@@ -15,15 +16,39 @@ struct Owned {
     epoch: u64,
     owner: String,
     units: u32,
+    offer: Option<Offer>,
+}
+
+/// An open offer: whom it asks, and the units it takes of him.
+#[derive(Clone, Debug, PartialEq)]
+struct Offer {
+    number: u64,
+    asked: String,
+    units: u64,
 }
 
 #[derive(Default)]
 struct Agent {
-    used: u64,
+    /// Units of what he owns.
+    work: u64,
+    /// Units of the open offers that ask him: each takes at least one.
+    offers: u64,
+    /// Wrap-up and work of others begin and end without a decision.
+    may_hold_more: bool,
     units: u64,
     /// None: the workspace's default.
     own_units: Option<u64>,
-    online: bool,
+    /// May be given something.
+    routable: bool,
+    /// May still answer an offer.
+    reachable: bool,
+}
+
+impl Agent {
+    /// At least so many units are used.
+    fn used(&self) -> u64 {
+        self.work + self.offers
+    }
 }
 
 #[derive(Default)]
@@ -32,6 +57,13 @@ pub struct Checker {
     agents: HashMap<Name, Agent>,
     /// Key of each event that has had an outcome.
     outcomes: HashMap<u128, Outcome>,
+    /// Workspaces in which there may be wrap-up.
+    wraps_up: HashSet<String>,
+    /// Who has taken over the work of one that is about to be told as merged away, and is told to have both.
+    heir: Option<Name>,
+    last_offer: u64,
+    /// Who was given something in the step at hand.
+    gained: Vec<Name>,
 }
 
 impl Checker {
@@ -48,15 +80,40 @@ impl Checker {
             1 if told.len() == 1 => self.again(input, &told[0])?,
             _ => return Err("a duplicate did something".into()),
         }
-        self.learn_units(input, &of_input);
-        told.iter().try_for_each(|told| self.hear(told))
+        self.learn(input, &of_input);
+        self.hear_all(told)
     }
 
     pub fn tick(&mut self, told: &[Told]) -> Result<(), String> {
         if told.iter().any(|told| !told.cause_id.is_empty() || !told.cause_source.is_empty()) {
             return Err("a tick's decision names an event".into());
         }
-        told.iter().try_for_each(|told| self.hear(told))
+        self.hear_all(told)
+    }
+
+    /// Every decision of a step, and what must be so at its end.
+    fn hear_all(&mut self, told: &[Told]) -> Result<(), String> {
+        self.gained.clear();
+        told.iter().try_for_each(|told| self.hear(told))?;
+        for name in &self.gained {
+            let Some(agent) = self.agents.get(name) else { continue };
+            let is_told = |told: &Told| {
+                told.decision_type == DecisionType::CapacityExceeded
+                    && told.agent.as_ref().is_some_and(|agent| *agent.id == *name.1)
+            };
+            if agent.used() > agent.units && !told.iter().any(is_told) {
+                return Err(format!("{} uses {} of {} units unsaid", name.1, agent.used(), agent.units));
+            }
+        }
+        let is_lost = |name: &Name| self.agents.get(name).is_none_or(|agent| !agent.reachable);
+        for ((workspace, id), conversation) in &self.conversations {
+            if let Some(Offer { number, asked, .. }) = &conversation.offer
+                && is_lost(&(workspace.clone(), asked.clone()))
+            {
+                return Err(format!("offer {number} of {id} rings for {asked}, who is gone"));
+            }
+        }
+        Ok(())
     }
 
     fn first_time(&mut self, input: &Input, told: &[&Told]) -> Result<(), String> {
@@ -74,7 +131,7 @@ impl Checker {
             return Err("an answer follows decisions: the event has two outcomes".into());
         }
         // Whoever had to be looked at again under a new policy may be served in the same step, whatever the answer.
-        let follows = |told: &&Told| told.reason == Reason::Auto;
+        let follows = |told: &&Told| matches!(told.reason, Reason::Auto | Reason::Preferred);
         if first.decision_type == DecisionType::CommandRejected && !told[1..].iter().all(follows) {
             return Err("a refused command decided something".into());
         }
@@ -92,12 +149,13 @@ impl Checker {
         }
     }
 
-    /// Capacity that only the input states: whether the agent has units of his own, and the workspace's default.
-    fn learn_units(&mut self, input: &Input, told: &[&Told]) {
+    /// What only the input states: whether the agent has units of his own, the workspace's default, whether there is
+    /// wrap-up, who does other work.
+    fn learn(&mut self, input: &Input, told: &[&Told]) {
         let has = |kind| told.iter().any(|told| told.decision_type == kind);
         let workspace = input.workspace.text.to_string();
         match &input.body {
-            Body::AgentConfigure { agent, config } if has(DecisionType::AgentChanged) => {
+            Body::AgentConfigure { agent, config, .. } if has(DecisionType::AgentChanged) => {
                 let agent = self.agents.entry((workspace, agent.text.to_string())).or_default();
                 agent.own_units = config.units.map(u64::from);
             }
@@ -107,6 +165,13 @@ impl Checker {
                         agent.units = u64::from(policy.default_units);
                     }
                 }
+                if may_wrap_up(policy) {
+                    self.wraps_up.insert(workspace);
+                }
+            }
+            Body::AgentEngaged { agent, .. } => {
+                let agent = self.agents.entry((workspace, agent.text.to_string())).or_default();
+                agent.may_hold_more = true;
             }
             _ => {}
         }
@@ -123,21 +188,28 @@ impl Checker {
     }
 
     fn hear_of_agent(&mut self, told: &Told, about: &ToldAgent) -> Result<(), String> {
+        let is_ledger = matches!(told.decision_type, DecisionType::AgentChanged | DecisionType::CapacityExceeded);
+        if !is_ledger {
+            return Ok(());
+        }
         let name = (told.workspace.to_string(), about.id.to_string());
         let agent = self.agents.entry(name).or_default();
-        match told.decision_type {
-            DecisionType::AgentChanged => {
-                agent.units = u64::from(about.units);
-                agent.online = !matches!(about.state, AgentState::Offline | AgentState::Away);
+        if told.decision_type == DecisionType::AgentChanged {
+            agent.units = u64::from(about.units);
+            use AgentState::*;
+            agent.routable = matches!(about.state, Available | Partly | Full);
+            agent.reachable = !matches!(about.state, Offline | Away | Removed);
+            if about.state == Removed {
+                return Ok(());
             }
-            DecisionType::ConversationAssigned => return Ok(()),
-            _ => {}
         }
-        if agent.used != u64::from(about.units_used) {
-            return Err(format!(
-                "{} is said to use {} units, his holds are {}",
-                about.id, about.units_used, agent.used
-            ));
+        if self.heir.as_ref().is_some_and(|heir| *heir.1 == *about.id) {
+            return Ok(());
+        }
+        let (used, said) = (agent.used(), u64::from(about.units_used));
+        let is_exact = !agent.may_hold_more && agent.offers == 0;
+        if said < used || (is_exact && said != used) {
+            return Err(format!("{} is said to use {said} units, his holds are {used}", about.id));
         }
         if agent.units != u64::from(about.units) {
             return Err(format!("{} is said to have {} units, it should be {}", about.id, about.units, agent.units));
@@ -148,46 +220,157 @@ impl Checker {
     fn hear_of_conversation(&mut self, told: &Told, about: &ToldConversation) -> Result<(), String> {
         let name = (told.workspace.to_string(), about.id.to_string());
         let before = self.conversations.remove(&name).unwrap_or_default();
-        let mut now = Owned { epoch: about.epoch, owner: about.owner.to_string(), units: about.units };
-        let rises = u64::from(matches!(
-            told.decision_type,
-            DecisionType::ConversationAssigned | DecisionType::ConversationReopened
-        ));
-        let is_new = told.decision_type == DecisionType::ConversationOpened;
-        if !is_new && about.epoch != before.epoch + rises {
-            return Err(format!("{} goes from epoch {} to {}", about.id, before.epoch, about.epoch));
+        check_epoch(told, about, &before)?;
+        check_state(told, about)?;
+        if about.waited_ms != told.time.saturating_sub(about.arrival) {
+            return Err(format!("{} waits {} ms at {} since {}", about.id, about.waited_ms, told.time, about.arrival));
         }
-        if is_new && about.epoch != 0 && about.epoch != before.epoch {
-            return Err(format!("{} begins at epoch {} after {}", about.id, about.epoch, before.epoch));
+        let offer = self.hear_of_offer(told, about, &before)?;
+        if is_outbound_opening(told) {
+            let epoch = about.epoch.saturating_sub(1);
+            self.conversations.insert(name, Owned { epoch, ..Owned::default() });
+            return Ok(());
         }
         match told.decision_type {
             DecisionType::ConversationAssigned => self.hear_of_assignment(told, about, &before)?,
-            DecisionType::ConversationResolved
-            | DecisionType::ConversationClosed
-            | DecisionType::ConversationAbandoned => {
-                if *about.previous_owner != *before.owner {
-                    return Err(format!("{} ended with another owner before it than it had", about.id));
+            kind if is_end(kind) || kind == DecisionType::ConversationUnassigned => {
+                self.hear_of_loss(told, about, &before)?;
+            }
+            // The giver's ownership ends now, or when the taker has it.
+            DecisionType::ConversationTransferred if about.owner.is_empty() => self.give_back(told, &before),
+            _ if *about.owner != *before.owner => return Err(format!("{} changed hands unsaid", about.id)),
+            kind if !about.owner.is_empty() && about.units != before.units => {
+                if !may_change_units(kind) {
+                    return Err(format!("{} changed its units unsaid", about.id));
                 }
                 self.give_back(told, &before);
-                (now.owner, now.units) = (String::new(), 0);
-                if !about.owner.is_empty() || about.units != 0 {
-                    return Err(format!("{} ended and still has an owner", about.id));
+                let owner = (name.0.clone(), before.owner.clone());
+                if let Some(agent) = self.agents.get_mut(&owner) {
+                    agent.work += u64::from(about.units);
+                }
+                if about.units > before.units {
+                    self.gained.push(owner);
                 }
             }
-            _ if now.owner != before.owner => return Err(format!("{} changed hands unsaid", about.id)),
-            _ if now.units != before.units => return Err(format!("{} changed its units unsaid", about.id)),
             _ => {}
         }
+        if told.decision_type == DecisionType::ConversationMerged {
+            self.heir = None;
+            self.hear_of_merged_away(told)?;
+        }
+        let units = if about.owner.is_empty() { 0 } else { about.units };
+        let now = Owned { epoch: about.epoch, owner: about.owner.to_string(), units, offer };
         self.conversations.insert(name, now);
         Ok(())
     }
 
+    /// The open offer after this decision: at most one, made to somebody who is there, ended once and by its name.
+    fn hear_of_offer(
+        &mut self,
+        told: &Told,
+        about: &ToldConversation,
+        before: &Owned,
+    ) -> Result<Option<Offer>, String> {
+        let number = told.detail.as_ref().map_or(0, |detail| detail.offer);
+        let whom = told.agent.as_ref().map_or("", |agent| &agent.id);
+        match (told.decision_type, &before.offer) {
+            (DecisionType::ConversationOffered, Some(open)) => {
+                Err(format!("{} is offered while {open:?} is open", about.id))
+            }
+            (DecisionType::ConversationOffered, None) => self.hear_of_new_offer(told, about, number, whom).map(Some),
+            (DecisionType::OfferWithdrawn, Some(open)) if open.number == number && open.asked == whom => {
+                self.end_offer(told, open);
+                Ok(None)
+            }
+            (DecisionType::OfferWithdrawn, open) => {
+                Err(format!("offer {number} of {} to `{whom}` is withdrawn, open is {open:?}", about.id))
+            }
+            (DecisionType::ConversationAssigned, Some(open)) => {
+                if told.reason != Reason::Accepted || open.asked != *about.owner {
+                    return Err(format!("{} goes to {} while {open:?} is open", about.id, about.owner));
+                }
+                self.end_offer(told, open);
+                Ok(None)
+            }
+            (DecisionType::ConversationAssigned, None) if told.reason == Reason::Accepted => {
+                Err(format!("{} was accepted and not offered", about.id))
+            }
+            (kind, Some(open)) if is_end(kind) || has_no_offer(kind) => {
+                Err(format!("{} goes on while {open:?} is open", about.id))
+            }
+            (_, open) => Ok(open.clone()),
+        }
+    }
+
+    fn hear_of_new_offer(
+        &mut self,
+        told: &Told,
+        about: &ToldConversation,
+        number: u64,
+        whom: &str,
+    ) -> Result<Offer, String> {
+        if number <= self.last_offer {
+            return Err(format!("offer {number} comes after offer {}", self.last_offer));
+        }
+        self.last_offer = number;
+        let name = (told.workspace.to_string(), whom.to_string());
+        let Some(agent) = self.agents.get_mut(&name).filter(|agent| agent.routable) else {
+            return Err(format!("{} is offered to `{whom}`, who is not online", about.id));
+        };
+        let units = if about.owner.is_empty() { u64::from(about.units).max(1) } else { 1 };
+        agent.offers += units;
+        if agent.used() > agent.units {
+            return Err(format!("{whom} holds {} of {} units after an offer", agent.used(), agent.units));
+        }
+        Ok(Offer { number, asked: whom.to_string(), units })
+    }
+
+    fn end_offer(&mut self, told: &Told, open: &Offer) {
+        if let Some(agent) = self.agents.get_mut(&(told.workspace.to_string(), open.asked.clone())) {
+            agent.offers -= open.units;
+        }
+    }
+
+    /// It ended, or was taken from its owner.
+    fn hear_of_loss(&mut self, told: &Told, about: &ToldConversation, before: &Owned) -> Result<(), String> {
+        if *about.previous_owner != *before.owner {
+            return Err(format!("{} ended with another owner before it than it had", about.id));
+        }
+        if !about.owner.is_empty() || about.units != 0 {
+            return Err(format!("{} ended and still has an owner", about.id));
+        }
+        self.give_back(told, before);
+        let name = (told.workspace.to_string(), before.owner.clone());
+        if self.wraps_up.contains(&*told.workspace)
+            && let Some(agent) = self.agents.get_mut(&name)
+        {
+            agent.may_hold_more = true;
+        }
+        Ok(())
+    }
+
+    /// Its owner has lost it, and its offer was withdrawn before.
+    fn hear_of_merged_away(&mut self, told: &Told) -> Result<(), String> {
+        let other = told.detail.as_ref().map_or("", |detail| &detail.other);
+        let gone = self.conversations.remove(&(told.workspace.to_string(), other.to_string())).unwrap_or_default();
+        if let Some(open) = gone.offer {
+            return Err(format!("{other} is merged away while {open:?} is open"));
+        }
+        self.give_back(told, &gone);
+        // Its id may be told of again only as that of a new one, which goes on from its epoch.
+        let left = Owned { epoch: gone.epoch, ..Owned::default() };
+        self.conversations.insert((told.workspace.to_string(), other.to_string()), left);
+        Ok(())
+    }
+
     fn hear_of_assignment(&mut self, told: &Told, about: &ToldConversation, before: &Owned) -> Result<(), String> {
-        let by_supervisor = told.reason == Reason::Supervisor;
-        if !before.owner.is_empty() && !by_supervisor {
+        use Reason::*;
+        let takes_over = matches!(told.reason, Supervisor | Adopted | Successor | Transfer | Accepted);
+        if !before.owner.is_empty() && !takes_over {
             return Err(format!("{} is owned by {} and given to {}", about.id, before.owner, about.owner));
         }
-        if *about.previous_owner != *before.owner || about.owner.is_empty() {
+        let is_said = *about.previous_owner == *before.owner || (before.owner.is_empty() && takes_over);
+        if !is_said || about.owner.is_empty() {
             return Err(format!("{} does not say whom it was taken from, or whom it was given to", about.id));
         }
         self.give_back(told, before);
@@ -195,22 +378,116 @@ impl Checker {
         let Some(agent) = self.agents.get_mut(&name) else {
             return Err(format!("{} was given to {}, of whom nothing is known", about.id, about.owner));
         };
-        agent.used += u64::from(about.units);
-        if by_supervisor {
+        agent.work += u64::from(about.units);
+        if told.reason == Merged {
+            self.heir = Some(name.clone());
+        }
+        // What was offered to him was counted then.
+        if told.reason != Accepted {
+            self.gained.push(name);
+        }
+        // A fact, a supervisor and what follows from a removal or a merge may pass limits, and say so.
+        if !matches!(told.reason, Auto | Preferred | Claim | Transfer | Outbound) {
             return Ok(());
         }
-        if !agent.online {
+        if !agent.routable {
             return Err(format!("{} was given to {}, who is not online", about.id, about.owner));
         }
-        if agent.used > agent.units {
-            return Err(format!("{} holds {} of {} units after {}", about.owner, agent.used, agent.units, about.id));
+        if agent.used() > agent.units {
+            return Err(format!("{} holds {} of {} units after {}", about.owner, agent.used(), agent.units, about.id));
         }
         Ok(())
     }
 
     fn give_back(&mut self, told: &Told, held: &Owned) {
         if let Some(agent) = self.agents.get_mut(&(told.workspace.to_string(), held.owner.clone())) {
-            agent.used -= u64::from(held.units);
+            agent.work -= u64::from(held.units);
         }
+    }
+}
+
+fn may_wrap_up(policy: &Policy) -> bool {
+    let of_queues = policy.queues.iter().filter_map(|queue| queue.wrap_up);
+    let mut all = policy.channels.iter().map(|channel| channel.wrap_up).chain(of_queues);
+    all.any(|wrap_up| wrap_up.mode != WrapUpMode::None)
+}
+
+/// Decisions after which there is neither an owner nor an offer, and a hold no more.
+fn is_end(kind: DecisionType) -> bool {
+    matches!(
+        kind,
+        DecisionType::ConversationResolved
+            | DecisionType::ConversationClosed
+            | DecisionType::ConversationAbandoned
+            | DecisionType::ConversationDeflected
+    )
+}
+
+/// Told as it is after the assignment that is told next.
+fn is_outbound_opening(told: &Told) -> bool {
+    let opens = matches!(told.decision_type, DecisionType::ConversationOpened | DecisionType::ConversationReopened);
+    opens && told.reason == Reason::Outbound
+}
+
+fn has_no_offer(kind: DecisionType) -> bool {
+    matches!(kind, DecisionType::ConversationQueued | DecisionType::ConversationParked)
+}
+
+/// Dormancy lowers an owner's units, and the customer's next word raises them.
+fn may_change_units(kind: DecisionType) -> bool {
+    matches!(
+        kind,
+        DecisionType::ConversationUpdated
+            | DecisionType::ConversationWoken
+            | DecisionType::ConversationMerged
+            | DecisionType::MessageRouted
+            | DecisionType::ReplyFailed
+    )
+}
+
+/// One more at each assignment, reopening and merge, and never otherwise.
+fn check_epoch(told: &Told, about: &ToldConversation, before: &Owned) -> Result<(), String> {
+    let rises = match told.decision_type {
+        // The merge itself raises it too.
+        DecisionType::ConversationAssigned if told.reason == Reason::Merged => 1..=2,
+        DecisionType::ConversationAssigned | DecisionType::ConversationReopened => 1..=1,
+        // The survivor's offer is withdrawn in the middle of the merge.
+        DecisionType::ConversationMerged | DecisionType::OfferWithdrawn => 0..=1,
+        _ => 0..=0,
+    };
+    if is_outbound_opening(told) {
+        return Ok(());
+    }
+    let is_new = told.decision_type == DecisionType::ConversationOpened;
+    if !is_new && !about.epoch.checked_sub(before.epoch).is_some_and(|rise| rises.contains(&rise)) {
+        return Err(format!("{} goes from epoch {} to {}", about.id, before.epoch, about.epoch));
+    }
+    // An id that was merged away goes on from the survivor's epoch.
+    if is_new && about.epoch != 0 && about.epoch < before.epoch {
+        return Err(format!("{} begins at epoch {} after {}", about.id, about.epoch, before.epoch));
+    }
+    Ok(())
+}
+
+/// An owner or an offer, never both, and neither where nobody has it.
+fn check_state(told: &Told, about: &ToldConversation) -> Result<(), String> {
+    let expected = match told.decision_type {
+        DecisionType::ConversationAssigned | DecisionType::MessageRouted => PhaseWord::Assigned,
+        DecisionType::ConversationQueued => PhaseWord::Queued,
+        DecisionType::ConversationParked => PhaseWord::Parked,
+        DecisionType::ConversationSnoozed => PhaseWord::Snoozed,
+        DecisionType::ConversationOffered if told.reason != Reason::Warm => PhaseWord::Offered,
+        kind if is_end(kind) => PhaseWord::Resolved,
+        _ => return Ok(()),
+    };
+    if about.state != expected {
+        return Err(format!("{} is {} after {}", about.id, about.state.word(), told.decision_type.word()));
+    }
+    let is_owned = !about.owner.is_empty();
+    match expected {
+        PhaseWord::Assigned if !is_owned => Err(format!("{} is assigned to nobody", about.id)),
+        PhaseWord::Assigned | PhaseWord::Snoozed => Ok(()),
+        _ if is_owned => Err(format!("{} is {} and owned by {}", about.id, expected.word(), about.owner)),
+        _ => Ok(()),
     }
 }

@@ -1,10 +1,15 @@
 //! Events as the codec would decode them, built by hand: for scripts, generated histories and benches alike.
 
 use engine::id::{HashKey, Id, Kind};
-use engine::input::{Actor, ActorKind, Body, By, Contact, EventType, Input, RequiredSkill, Status};
+use engine::input::{
+    Actor, ActorKind, Body, By, Contact, Control, EventType, Input, RequiredSkill, Status, SurveyKind, Target,
+};
 use engine::policy::{
     AgentConfig, Channel, Condition, Entry, Policy, Queue, Rule, SkillLevel, Strategy, Subject, Tier,
 };
+
+/// Of all hashes in tests and benches.
+pub const KEY: u128 = 0x5eed_0f1e;
 
 /// Who sends: numbers its events, and hashes names as the codec does.
 pub struct Sender {
@@ -16,7 +21,7 @@ pub struct Sender {
 
 impl Sender {
     pub fn new(workspace: &str) -> Sender {
-        Sender { key: HashKey(0x5eed_0f1e), workspace: workspace.into(), source: "src".into(), sent: 0 }
+        Sender { key: HashKey(KEY), workspace: workspace.into(), source: "src".into(), sent: 0 }
     }
 
     pub fn hash(&self, kind: Kind, parts: &[&str]) -> u128 {
@@ -77,11 +82,16 @@ impl Sender {
 
     /// The contact requires a skill, beyond what its queue does.
     pub fn requiring(&self, mut contact: Contact, skills: &[(&str, u8)]) -> Contact {
-        for &(skill, level) in skills {
-            contact.skills.push(RequiredSkill { skill: self.id(Kind::Skill, skill), level });
-        }
+        contact.skills.append(&mut self.required(skills));
         contact.skills.sort_by_key(|required| required.skill.hash);
         contact
+    }
+
+    pub fn required(&self, skills: &[(&str, u8)]) -> Vec<RequiredSkill> {
+        let required = |&(skill, level): &(&str, u8)| RequiredSkill { skill: self.id(Kind::Skill, skill), level };
+        let mut required: Vec<RequiredSkill> = skills.iter().map(required).collect();
+        required.sort_by_key(|required| required.skill.hash);
+        required
     }
 
     fn with_contact(&mut self, event_type: EventType, contact: Contact, body: impl Fn(Contact) -> Body) -> Input {
@@ -104,14 +114,305 @@ impl Sender {
         self.input(EventType::ContactEnded, Body::ContactEnded { conversation, identity: None, by })
     }
 
+    /// A message that answers nobody: no person's public text.
     pub fn sent(&mut self, conversation: &str) -> Input {
+        self.message_sent(Some(conversation), None, false, &[])
+    }
+
+    /// An agent's public text to the customer.
+    pub fn replied(&mut self, conversation: &str, agent: &str) -> Input {
+        let input = self.message_sent(Some(conversation), None, true, &[]);
+        self.by(input, ActorKind::Agent, agent)
+    }
+
+    pub fn message_sent(
+        &mut self,
+        conversation: Option<&str>,
+        identity: Option<u128>,
+        answers: bool,
+        mentions: &[&str],
+    ) -> Input {
+        let conversation = conversation.map(|id| self.id(Kind::Conversation, id));
+        let mentions = self.agents(mentions);
+        self.input(EventType::MessageSent, Body::MessageSent { conversation, identity, answers, mentions })
+    }
+
+    pub fn status(&mut self, conversation: &str, failed: bool) -> Input {
         let conversation = Some(self.id(Kind::Conversation, conversation));
-        self.input(EventType::MessageSent, Body::MessageSent { conversation, identity: None })
+        self.input(EventType::MessageStatus, Body::MessageStatus { conversation, identity: None, failed })
+    }
+
+    pub fn connected(&mut self, conversation: &str, agent: &str) -> Input {
+        let body = Body::ContactConnected {
+            conversation: Some(self.id(Kind::Conversation, conversation)),
+            identity: None,
+            agent: self.id(Kind::Agent, agent),
+        };
+        let input = self.input(EventType::ContactConnected, body);
+        self.by(input, ActorKind::Agent, agent)
+    }
+
+    fn agents(&self, names: &[&str]) -> Vec<Id> {
+        names.iter().map(|name| self.id(Kind::Agent, name)).collect()
+    }
+
+    /// `owner` empty: nobody from now on.
+    pub fn customer(
+        &mut self,
+        customer: &str,
+        tier: Option<&str>,
+        blocked: Option<bool>,
+        owner: Option<&str>,
+    ) -> Input {
+        let body = Body::CustomerUpdated {
+            customer: self.id(Kind::Customer, customer),
+            tier: tier.map(|tier| self.hash(Kind::Tier, &[tier])),
+            blocked,
+            account_owner: owner
+                .map(|owner| if owner.is_empty() { Id::default() } else { self.id(Kind::Agent, owner) }),
+        };
+        self.input(EventType::CustomerUpdated, body)
+    }
+
+    pub fn linked(&mut self, customer: &str, other: &str, are_one: bool) -> Input {
+        let (customer, other) = (self.id(Kind::Customer, customer), self.id(Kind::Customer, other));
+        match are_one {
+            true => self.input(EventType::CustomerLinked, Body::CustomerLinked { customer, other }),
+            false => self.input(EventType::CustomerUnlinked, Body::CustomerUnlinked { customer, other }),
+        }
+    }
+
+    pub fn survey(&mut self, conversation: &str, kind: SurveyKind, score: u32, max: u32) -> Input {
+        let conversation = Some(self.id(Kind::Conversation, conversation));
+        self.input(EventType::SurveyAnswered, Body::SurveyAnswered { conversation, identity: None, kind, score, max })
+    }
+
+    pub fn engaged(&mut self, agent: &str, engagement: &str, channel: &str, units: Option<u32>) -> Input {
+        let body = Body::AgentEngaged {
+            agent: self.id(Kind::Agent, agent),
+            engagement: self.id(Kind::Engagement, engagement),
+            channel: self.id(Kind::Channel, channel),
+            units,
+        };
+        self.input(EventType::AgentEngaged, body)
+    }
+
+    pub fn disengaged(&mut self, agent: &str, engagement: &str) -> Input {
+        let (agent, engagement) = (self.id(Kind::Agent, agent), self.id(Kind::Engagement, engagement));
+        self.input(EventType::AgentDisengaged, Body::AgentDisengaged { agent, engagement })
+    }
+
+    pub fn heartbeat(&mut self, open_contacts: Option<&[&str]>) -> Input {
+        let open_contacts =
+            open_contacts.map(|ids| ids.iter().map(|id| self.hash(Kind::Conversation, &[id])).collect());
+        self.input(EventType::SourceHeartbeat, Body::SourceHeartbeat { open_contacts })
     }
 
     pub fn presence(&mut self, agent: &str, status: Status, by: By) -> Input {
+        let body = Body::AgentPresence {
+            agent: self.id(Kind::Agent, agent),
+            status,
+            by,
+            session: None,
+            sequence: None,
+            expires_in_ms: None,
+            channels: None,
+            supervised: false,
+            reason: None,
+        };
+        self.input(EventType::AgentPresence, body)
+    }
+
+    /// Outbound, by an agent.
+    pub fn opened(&mut self, contact: Contact, agent: &str) -> Input {
+        let agent_id = self.id(Kind::Agent, agent);
+        let input = self.with_contact(EventType::ConversationOpen, contact, |contact| Body::ConversationOpen {
+            contact,
+            agent: agent_id.clone(),
+        });
+        self.by(input, ActorKind::Agent, agent)
+    }
+
+    pub fn handoff(&mut self, conversation: &str, queue: Option<&str>, skills: &[(&str, u8)]) -> Input {
+        let body = Body::ConversationHandoff {
+            conversation: self.id(Kind::Conversation, conversation),
+            expected_epoch: None,
+            queue: queue.map(|queue| self.hash(Kind::Queue, &[queue])),
+            skills: self.required(skills),
+            note: None,
+        };
+        let input = self.input(EventType::ConversationHandoff, body);
+        self.by(input, ActorKind::Bot, "bot")
+    }
+
+    /// Blind, keeping its place, with nothing to wait for: scripts and histories change the body where it is not.
+    pub fn transfer(&mut self, conversation: &str, to: Target) -> Input {
+        let body = Body::ConversationTransfer {
+            conversation: self.id(Kind::Conversation, conversation),
+            expected_epoch: None,
+            to,
+            warm: false,
+            place_back: false,
+            note: None,
+            reason: Some("because".into()),
+            wait_ms: None,
+            fallback: None,
+        };
+        self.input(EventType::ConversationTransfer, body)
+    }
+
+    pub fn to_agent(&self, agent: &str) -> Target {
+        Target { agent: Some(self.id(Kind::Agent, agent)), ..Target::default() }
+    }
+
+    pub fn to_queue(&self, queue: &str) -> Target {
+        Target { queue: Some(self.hash(Kind::Queue, &[queue])), ..Target::default() }
+    }
+
+    pub fn to_skills(&self, skills: &[(&str, u8)]) -> Target {
+        Target { skills: self.required(skills), ..Target::default() }
+    }
+
+    pub fn release(&mut self, conversation: &str) -> Input {
+        let conversation = self.id(Kind::Conversation, conversation);
+        let body = Body::ConversationRelease { conversation, expected_epoch: None, reason: Some("because".into()) };
+        self.input(EventType::ConversationRelease, body)
+    }
+
+    pub fn escalate(&mut self, conversation: &str, level: u8) -> Input {
+        let body = Body::ConversationEscalate {
+            conversation: self.id(Kind::Conversation, conversation),
+            expected_epoch: None,
+            level,
+            reason: Some("because".into()),
+        };
+        self.input(EventType::ConversationEscalate, body)
+    }
+
+    pub fn snooze(&mut self, conversation: &str, until: u64) -> Input {
+        let conversation = self.id(Kind::Conversation, conversation);
+        let body = Body::ConversationSnooze { conversation, expected_epoch: None, until };
+        self.input(EventType::ConversationSnooze, body)
+    }
+
+    pub fn wake(&mut self, conversation: &str) -> Input {
+        let conversation = self.id(Kind::Conversation, conversation);
+        self.input(EventType::ConversationWake, Body::ConversationWake { conversation, expected_epoch: None })
+    }
+
+    pub fn update(
+        &mut self,
+        conversation: &str,
+        tier: Option<&str>,
+        priority: Option<u8>,
+        skills: Option<&[(&str, u8)]>,
+    ) -> Input {
+        let body = Body::ConversationUpdate {
+            conversation: self.id(Kind::Conversation, conversation),
+            expected_epoch: None,
+            tier: tier.map(|tier| self.hash(Kind::Tier, &[tier])),
+            priority,
+            skills: skills.map(|skills| self.required(skills)),
+            reason: Some("because".into()),
+        };
+        self.input(EventType::ConversationUpdate, body)
+    }
+
+    pub fn close(&mut self, conversation: &str) -> Input {
+        let conversation = self.id(Kind::Conversation, conversation);
+        let body = Body::ConversationClose { conversation, expected_epoch: None, reason: Some("because".into()) };
+        self.input(EventType::ConversationClose, body)
+    }
+
+    pub fn reopen(&mut self, conversation: &str) -> Input {
+        let conversation = self.id(Kind::Conversation, conversation);
+        self.input(EventType::ConversationReopen, Body::ConversationReopen { conversation, expected_epoch: None })
+    }
+
+    pub fn merge(&mut self, conversation: &str, other: &str, survivor: Option<&str>) -> Input {
+        let body = Body::ConversationMerge {
+            conversation: self.id(Kind::Conversation, conversation),
+            other: self.id(Kind::Conversation, other),
+            survivor: survivor.map(|survivor| self.id(Kind::Conversation, survivor)),
+        };
+        self.input(EventType::ConversationMerge, body)
+    }
+
+    pub fn accept(&mut self, offer: u64, agent: &str) -> Input {
+        let body = Body::OfferAccept { offer, agent: self.id(Kind::Agent, agent) };
+        let input = self.input(EventType::OfferAccept, body);
+        self.by(input, ActorKind::Agent, agent)
+    }
+
+    pub fn decline(&mut self, offer: u64, agent: &str) -> Input {
+        let body = Body::OfferDecline { offer, agent: self.id(Kind::Agent, agent), reason: None };
+        let input = self.input(EventType::OfferDecline, body);
+        self.by(input, ActorKind::Agent, agent)
+    }
+
+    pub fn wrapped_up(&mut self, conversation: &str, agent: &str) -> Input {
+        let body = Body::WrapupComplete {
+            conversation: self.id(Kind::Conversation, conversation),
+            agent: self.id(Kind::Agent, agent),
+        };
+        let input = self.input(EventType::WrapupComplete, body);
+        self.by(input, ActorKind::Agent, agent)
+    }
+
+    pub fn note(&mut self, conversation: &str, text: &str, mentions: &[&str]) -> Input {
+        let body = Body::NoteAdd {
+            conversation: self.id(Kind::Conversation, conversation),
+            text: text.into(),
+            mentions: self.agents(mentions),
+        };
+        self.input(EventType::NoteAdd, body)
+    }
+
+    pub fn remove(&mut self, agent: &str, successor: Option<&str>) -> Input {
+        let body = Body::AgentRemove {
+            agent: self.id(Kind::Agent, agent),
+            successor: successor.map(|successor| self.id(Kind::Agent, successor)),
+            reason: Some("because".into()),
+            expected_version: None,
+        };
+        let input = self.input(EventType::AgentRemove, body);
+        self.by(input, ActorKind::Supervisor, "boss")
+    }
+
+    pub fn drain(&mut self, agent: &str, drain: bool) -> Input {
         let agent = self.id(Kind::Agent, agent);
-        self.input(EventType::AgentPresence, Body::AgentPresence { agent, status, by, session: None, sequence: None })
+        let body = Body::AgentDrain { agent, drain, reason: Some("because".into()), expected_version: None };
+        let input = self.input(EventType::AgentDrain, body);
+        self.by(input, ActorKind::Supervisor, "boss")
+    }
+
+    pub fn control(&mut self, queue: &str, control: Control, until: Option<u64>) -> Input {
+        let queue = self.id(Kind::Queue, queue);
+        let reason = Some("because".into());
+        let body = Body::QueueControl { queue, control, until, reason, expected_version: None };
+        let input = self.input(EventType::QueueControl, body);
+        self.by(input, ActorKind::Supervisor, "boss")
+    }
+
+    /// The command is refused where the conversation's epoch is another.
+    pub fn expecting(&self, mut input: Input, epoch: u64) -> Input {
+        use Body::*;
+        match &mut input.body {
+            ConversationClaim { expected_epoch, .. }
+            | ConversationAssign { expected_epoch, .. }
+            | ConversationResolve { expected_epoch, .. }
+            | ConversationHandoff { expected_epoch, .. }
+            | ConversationTransfer { expected_epoch, .. }
+            | ConversationRelease { expected_epoch, .. }
+            | ConversationEscalate { expected_epoch, .. }
+            | ConversationSnooze { expected_epoch, .. }
+            | ConversationWake { expected_epoch, .. }
+            | ConversationUpdate { expected_epoch, .. }
+            | ConversationClose { expected_epoch, .. }
+            | ConversationReopen { expected_epoch, .. } => *expected_epoch = Some(epoch),
+            other => panic!("{other:?} expects no epoch"),
+        }
+        input
     }
 
     pub fn claim(&mut self, conversation: &str, agent: &str, expected_epoch: Option<u64>) -> Input {
@@ -142,7 +443,7 @@ impl Sender {
 
     pub fn agent(&mut self, agent: &str, config: AgentConfig) -> Input {
         let agent = self.id(Kind::Agent, agent);
-        self.input(EventType::AgentConfigure, Body::AgentConfigure { agent, config })
+        self.input(EventType::AgentConfigure, Body::AgentConfigure { agent, config, expected_version: None })
     }
 
     pub fn configure(&mut self, policy: Policy, expected_version: Option<u64>) -> Input {
@@ -160,23 +461,37 @@ pub fn skill_levels(skills: &[(&str, u8)]) -> Vec<SkillLevel> {
 }
 
 pub fn agent_config(units: Option<u32>, weight: u16, skills: &[(&str, u8)]) -> AgentConfig {
-    AgentConfig { team: "".into(), skills: skill_levels(skills), weight, units }
+    AgentConfig { skills: skill_levels(skills), weight, units, ..AgentConfig::default() }
 }
 
-/// A policy of one queue, `main`, with the standard channels; 72 h of reopening, 60 s of idle reset.
+/// A policy of one queue, `main`, with the standard channels unpaced; 72 h of reopening, 60 s of idle reset, no offers,
+/// the third decline in a row stops the work.
 pub fn plain_policy(strategy: Strategy) -> Policy {
     Policy {
         version: 1,
-        test: false,
         default_units: 1,
         reopen_window_ms: 259_200_000,
         idle_reset_ms: 60_000,
-        channels: Policy::standard_channels(),
-        entries: Vec::new(),
-        tiers: Vec::new(),
+        decline_limit: 3,
+        lease_grace_ms: 60_000,
+        bot_max_ms: 3_600_000,
+        max_transfers: 3,
+        priority_head_start_ms: 60_000,
+        channels: Policy::standard_channels().into_iter().map(unpaced).collect(),
         queues: vec![queue("main", strategy, &[])],
         rules: vec![rule(&[], "main")],
+        ..Policy::default()
     }
+}
+
+/// A channel with the defaults of its nature, unpaced.
+pub fn channel(name: &str, live: bool, units: u32, exclusive: bool) -> Channel {
+    unpaced(Channel { units, exclusive, ..Channel::of_nature(name, live) })
+}
+
+/// Without pacing, and a conversation takes its units whoever is to write next.
+fn unpaced(channel: Channel) -> Channel {
+    Channel { min_gap_ms: 0, their_turn_units: channel.units, ..channel }
 }
 
 pub fn queue(name: &str, strategy: Strategy, skills: &[(&str, u8)]) -> Queue {
@@ -186,21 +501,26 @@ pub fn queue(name: &str, strategy: Strategy, skills: &[(&str, u8)]) -> Queue {
         skills: skill_levels(skills),
         service_level_ms: 20_000,
         service_level_goal_permille: 800,
+        round_ms: 30_000,
+        ..Queue::default()
     }
 }
 
 pub fn rule(when: &[(Subject, &str, &str)], queue: &str) -> Rule {
-    let condition =
-        |&(subject, key, value): &(Subject, &str, &str)| Condition { subject, key: key.into(), value: value.into() };
-    Rule { when: when.iter().map(condition).collect(), queue: queue.into() }
+    let when = when.iter().map(|&(subject, key, value)| condition(subject, key, value)).collect();
+    Rule { when, queue: queue.into() }
+}
+
+pub fn condition(subject: Subject, key: &str, value: &str) -> Condition {
+    Condition { subject, key: key.into(), value: value.into() }
 }
 
 pub fn tier(name: &str, head_start_ms: u64) -> Tier {
-    Tier { name: name.into(), head_start_ms }
+    Tier { name: name.into(), head_start_ms, ..Tier::default() }
 }
 
 pub fn entry(name: &str, queue: &str) -> Entry {
-    Entry { name: name.into(), queue: queue.into() }
+    Entry { name: name.into(), queue: queue.into(), ..Entry::default() }
 }
 
 /// Replaces the channel of that name, or adds one.

@@ -1,110 +1,117 @@
-//! What people command about conversations: claim, assign, resolve. Each check in the order in which it is answered.
+//! Who is to own a conversation, by command: claim and assign. Each check in the order in which it is answered.
 
 use crate::telling::{Step, Verdict};
-use crate::workspace::supervises;
-use engine::decision::{DecisionType, Reason};
-use engine::input::{ActorKind, Status};
+use engine::decision::{PhaseWord, Reason};
+use engine::policy::{Pick, Strategy};
 
 impl Step<'_> {
+    /// An agent takes what waits. Skills are not tested: he chose it.
     pub fn claim(&mut self, id: &str, agent: &str, expected_epoch: Option<u64>) -> Verdict {
         if !self.workspace.agent_index.contains_key(agent) {
             return Verdict::rejected(Reason::UnknownAgent);
         }
-        if let Some(refusal) = self.not_commandable(id, expected_epoch) {
-            return refusal;
-        }
-        let owner = self.workspace.conversations[id].owner.as_deref();
-        let channel = self.workspace.channel_ever(&self.workspace.conversations[id].set.channel);
-        let claimer = self.agent(agent);
-        let refusal = match owner {
-            Some(owner) if owner == agent => Reason::AlreadyOwner,
-            Some(_) => Reason::OwnedByOther,
-            None if claimer.effective != Status::Online => Reason::NotRoutable,
-            None if !self.workspace.fits(claimer, channel) => Reason::NoCapacity,
-            None => {
-                self.take_hold(agent, id);
-                self.tell_handed(DecisionType::ConversationAssigned, Reason::Claim, id, "");
-                return Verdict::decided();
-            }
+        let id = match self.commandable(id, expected_epoch) {
+            Ok(id) => id,
+            Err(refusal) => return refusal,
         };
-        Verdict::rejected(refusal)
+        let conversation = &self.workspace.conversations[&id];
+        match conversation.owner.as_deref() {
+            Some(owner) if owner == agent => return Verdict::rejected(Reason::AlreadyOwner),
+            Some(_) => return Verdict::rejected(Reason::OwnedByOther),
+            None => {}
+        }
+        let claimer = &self.workspace.agents[self.agent_number(agent)];
+        if !self.workspace.takes_work(claimer, &conversation.channel) {
+            return Verdict::rejected(Reason::NotRoutable);
+        }
+        if conversation.offer.as_ref().is_some_and(|offer| offer.agent == agent) {
+            self.accept_offer(&id, agent);
+            return Verdict::decided();
+        }
+        if let Some(refusal) = self.not_claimable(&id, agent) {
+            return Verdict::rejected(refusal);
+        }
+        self.end_bot(&id);
+        self.withdraw(&id, Reason::AcceptedElsewhere);
+        self.hand(agent, &id, Reason::Claim, "");
+        self.rearm(&id);
+        self.rearm_owner(agent);
+        Verdict::decided()
     }
 
+    fn not_claimable(&self, id: &str, agent: &str) -> Option<Reason> {
+        let workspace = &self.workspace;
+        let conversation = &workspace.conversations[id];
+        let queue = workspace.queue(&conversation.queue);
+        let is_manual = queue.is_some_and(|queue| queue.strategy == Strategy::Manual);
+        let is_pulled = is_manual && conversation.phase == PhaseWord::Queued;
+        let preference = conversation.preference.as_ref();
+        let is_held_for_him = preference.is_some_and(|preference| preference.agent == agent);
+        let only_head = queue.is_some_and(|queue| queue.pick == Pick::Head);
+        let in_queue = |other: &&String| workspace.conversations[*other].queue == conversation.queue;
+        let is_head = workspace.waiting.values().find(in_queue).is_none_or(|head| head == id);
+        if !self.has_room(agent, id) {
+            Some(Reason::NoCapacity)
+        } else if !is_pulled || is_held_for_him {
+            None
+        } else if preference.is_some() {
+            Some(Reason::PreferredOnly)
+        } else if only_head && !is_head {
+            Some(Reason::NotHead)
+        } else {
+            None
+        }
+    }
+
+    /// A supervisor gives it to an agent; over capacity only so, and told.
     pub fn assign(&mut self, id: &str, agent: &str, expected_epoch: Option<u64>, reason: Option<&str>) -> Verdict {
-        let commands = self.input.and_then(|input| input.actor.as_ref()).is_some_and(|actor| supervises(actor.kind));
-        if !commands {
+        if !self.is_supervisor() {
             return Verdict::rejected(Reason::NotSupervisor);
         }
-        if reason.is_none_or(str::is_empty) {
+        let Some(text) = reason.filter(|reason| !reason.is_empty()) else {
             return Verdict::rejected(Reason::ReasonRequired);
-        }
+        };
         if !self.workspace.agent_index.contains_key(agent) {
             return Verdict::rejected(Reason::UnknownAgent);
         }
-        if let Some(refusal) = self.not_commandable(id, expected_epoch) {
-            return refusal;
-        }
-        let conversation = &self.workspace.conversations[id];
+        let id = match self.commandable(id, expected_epoch) {
+            Ok(id) => id,
+            Err(refusal) => return refusal,
+        };
+        let conversation = &self.workspace.conversations[&id];
         if conversation.owner.as_deref() == Some(agent) {
             return Verdict::rejected(Reason::AlreadyOwner);
         }
-        let is_live = conversation.live;
-        if self.agent(agent).effective != Status::Online && is_live {
+        let taker = &self.workspace.agents[self.agent_number(agent)];
+        if conversation.live && !self.workspace.takes_work(taker, &conversation.channel) {
             return Verdict::rejected(Reason::NotRoutable);
         }
-        let channel = self.workspace.channel_ever(&conversation.set.channel);
-        let fitted = self.workspace.has_room(self.agent(agent), channel);
-        let previous_owner = self.end_hold(id).unwrap_or_default();
-        self.take_hold(agent, id);
-        self.tell_handed(DecisionType::ConversationAssigned, Reason::Supervisor, id, &previous_owner);
+        if !self.is_countable(agent, &id) {
+            return Verdict::rejected(Reason::NoCapacity);
+        }
+        self.end_bot(&id);
+        self.withdraw(&id, Reason::AcceptedElsewhere);
+        let previous_owner = self.end_hold(&id).unwrap_or_default();
+        self.give_over(&id, agent, Reason::Supervisor, &previous_owner, text);
+        Verdict::decided()
+    }
+
+    /// To an agent whether he has room or not.
+    pub fn give_over(&mut self, id: &str, agent: &str, reason: Reason, previous_owner: &str, text: &str) {
+        let fitted = self.has_room(agent, id);
+        self.hand_saying(agent, id, reason, previous_owner, text);
         if !fitted {
-            self.tell_override(agent, id);
+            self.tell_exceeded(Reason::Override, agent, id);
         }
-        Verdict::decided()
+        self.rearm(id);
+        self.rearm_owner(previous_owner);
+        self.rearm_owner(agent);
     }
 
-    pub fn resolve(&mut self, id: &str, expected_epoch: Option<u64>) -> Verdict {
-        if let Some(refusal) = self.not_commandable(id, expected_epoch) {
-            return refusal;
-        }
-        let owner = self.workspace.conversations[id].owner.as_deref();
-        let actor = self.input.and_then(|input| input.actor.as_ref());
-        let agent_acting = actor.filter(|actor| actor.kind == ActorKind::Agent).map(|actor| &*actor.id.text);
-        if let (Some(owner), Some(acting)) = (owner, agent_acting)
-            && owner != acting
-        {
-            return Verdict::rejected(Reason::NotOwner);
-        }
-        let previous_owner = self.end_hold(id).unwrap_or_default();
-        let place = self.workspace.conversations[id].place();
-        self.workspace.waiting.remove(&place);
-        let now = self.now;
-        self.workspace.resolves += 1;
-        let resolve_number = self.workspace.resolves;
-        if let Some(conversation) = self.workspace.conversations.get_mut(id) {
-            conversation.resolved_at = Some(now);
-            conversation.resolve_number = resolve_number;
-        }
-        self.workspace.resolved.insert(resolve_number, id.to_string());
-        self.tell_handed(DecisionType::ConversationResolved, Reason::Resolved, id, &previous_owner);
-        if self.workspace.conversations[id].live {
-            self.leave(id);
-        }
-        Verdict::decided()
-    }
-
-    /// What refuses any command about a conversation: it is not there, not as expected, or not open.
-    fn not_commandable(&mut self, id: &str, expected_epoch: Option<u64>) -> Option<Verdict> {
-        let Some(conversation) = self.workspace.conversations.get(id) else {
-            return Some(Verdict::rejected(Reason::UnknownConversation));
-        };
-        if expected_epoch.is_some_and(|expected| expected != conversation.epoch) {
-            return Some(Verdict::rejected(Reason::StaleEpoch));
-        }
-        if conversation.resolved_at.is_some() {
-            return Some(Verdict::rejected(Reason::NotOpen));
-        }
-        self.catch_up(id);
-        None
+    /// A supervisor may pass any limit of an agent's, but not that of the ledger's numbers.
+    fn is_countable(&self, agent: &str, id: &str) -> bool {
+        let units = self.hold_for(id, crate::agent::HoldKind::Work).units;
+        let agent = &self.workspace.agents[self.agent_number(agent)];
+        agent.used().checked_add(units).is_some() && agent.holds.len() < engine::policy::limits::HOLDS
     }
 }

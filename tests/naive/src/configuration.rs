@@ -1,11 +1,11 @@
-//! A new policy: it counts at once, and what waits is looked at again, in order of creation, a slice a tick.
+//! A new policy: it counts at once, and what is open is looked at again, in order of creation, a slice a tick.
 
+use crate::STEP_LOOKS;
+use crate::conversation::Conversation;
+use crate::entering::Entering;
 use crate::telling::{Step, Verdict};
-use engine::decision::{DecisionType, Reason};
-use engine::policy::Policy;
-
-/// Conversations that one tick looks at.
-const LOOKED_AT_MAX: usize = 4_096;
+use engine::decision::{DecisionType, PhaseWord, Reason};
+use engine::policy::{ExitKind, Policy};
 
 impl Step<'_> {
     pub fn configure(&mut self, policy: &Policy, expected_version: Option<u64>) -> Verdict {
@@ -27,31 +27,33 @@ impl Step<'_> {
             self.workspace.past_channels.insert(channel.name.to_string(), channel.clone());
         }
         for queue in &policy.queues {
-            self.workspace.strategies.insert(queue.name.to_string(), queue.strategy);
+            if self.workspace.past_queues.insert(queue.name.to_string(), queue.clone()).is_none() {
+                self.workspace.queue_names.push(queue.name.to_string());
+            }
         }
-        self.workspace.reevaluate_from = (!self.workspace.conversations.is_empty()).then_some(0);
-        let agents: Vec<String> = self.workspace.agents.iter().map(|agent| agent.id.clone()).collect();
-        for agent in agents {
-            self.agent_moved(&agent);
+        self.recount_delays();
+        self.review();
+        for index in 0..self.workspace.agents.len() {
+            self.agent_moved(index);
         }
-        self.tell_configured();
+        self.tell_plainly(DecisionType::WorkspaceConfigured, Reason::None);
         self.workspace.close_idle_sets();
         Verdict::decided()
     }
 
-    /// Looks at the next queued conversations under the present policy.
+    /// Looks at the next conversations under the present policy.
     pub fn reevaluate_slice(&mut self) {
         let Some(from) = self.workspace.reevaluate_from else { return };
-        let mut queued: Vec<(u64, String)> = Vec::new();
-        for id in self.workspace.waiting.values() {
-            let creation = self.workspace.conversations[id].creation;
-            if creation >= from {
-                queued.push((creation, id.clone()));
-            }
-        }
-        queued.sort();
-        for (looked_at, (creation, id)) in queued.into_iter().enumerate() {
-            if looked_at == LOOKED_AT_MAX || self.left == 0 {
+        let creation = |id: &String| self.workspace.conversations[id].creation;
+        let left: Vec<(u64, String)> = self
+            .workspace
+            .by_creation()
+            .into_iter()
+            .map(|id| (creation(&id), id))
+            .filter(|(creation, _)| *creation >= from)
+            .collect();
+        for (looked_at, (creation, id)) in left.into_iter().enumerate() {
+            if looked_at == STEP_LOOKS || self.left == 0 {
                 self.workspace.reevaluate_from = Some(creation);
                 return;
             }
@@ -63,46 +65,52 @@ impl Step<'_> {
     /// A conversation that gets an event before its turn is looked at first.
     pub fn catch_up(&mut self, id: &str) {
         let Some(from) = self.workspace.reevaluate_from else { return };
-        let conversation = &self.workspace.conversations[id];
-        if conversation.is_queued() && conversation.creation >= from {
-            self.reevaluate(id);
+        let conversation = self.workspace.conversations.get(id);
+        if conversation.is_some_and(|conversation| conversation.creation >= from) {
+            self.without_cause(|step| step.reevaluate(id));
         }
     }
 
-    /// Its key and requirement set anew.
+    /// Its key, requirement set and deadlines anew.
     fn reevaluate(&mut self, id: &str) {
+        let Some(conversation) = self.workspace.conversations.get(id) else { return };
+        if conversation.phase != PhaseWord::Queued {
+            return;
+        }
+        self.left = self.left.saturating_sub(1);
+        if self.workspace.queue(&conversation.queue).is_none() {
+            let (queue, rule) = self.own_queue_again(id);
+            self.enter(id, Entering { queue, rule, reason: Reason::Requeue, ..Entering::default() });
+            return;
+        }
+        let on_unservable = self.workspace.queue(&conversation.queue).map(|queue| queue.on_unservable.clone());
+        if let Some(exit) = on_unservable.filter(|exit| exit.kind != ExitKind::Wait)
+            && !self.is_servable(id)
+            && self.take_way_out(id, &exit, Reason::Unservable)
+        {
+            return;
+        }
         let conversation = &self.workspace.conversations[id];
-        let head_start_ms = self.head_start_ms(conversation.tier.as_deref());
-        let gone = self.workspace.queue(&conversation.set.queue).is_none();
-        let queue_name = if gone { self.default_queue() } else { conversation.set.queue.clone() };
-        let (channel, asked) = (conversation.set.channel.clone(), conversation.asked.clone());
-        let (set, _) = self.workspace.set_for(&queue_name, &channel, &asked);
-        let conversation = &self.workspace.conversations[id];
-        let changed = set != conversation.set || head_start_ms != conversation.head_start_ms;
-        let place = conversation.place();
-        let now = self.now;
-        self.workspace.waiting.remove(&place);
-        if let Some(conversation) = self.workspace.conversations.get_mut(id) {
-            conversation.set = set;
-            conversation.head_start_ms = head_start_ms;
-            if gone {
-                conversation.rule = "default".to_string();
-                conversation.queued_at = now;
+        let steps = self.workspace.queue(&conversation.queue).map_or(0, |queue| queue.steps.len());
+        let key_of = |conversation: &Conversation| {
+            let step = conversation.steps_seen;
+            let key = (conversation.head_start_ms, conversation.class, step, conversation.first_ring);
+            (conversation.set.clone(), key)
+        };
+        let before = key_of(conversation);
+        let has_ring = self.workspace.tier(conversation.tier.as_deref()).is_some_and(|tier| tier.first_ring.is_some());
+        self.change_key(id, |step| {
+            if let Some(conversation) = step.workspace.conversations.get_mut(id) {
+                conversation.steps_seen = conversation.steps_seen.min(steps);
+                conversation.steps_applied.retain(|&applied| applied < steps);
+                conversation.first_ring &= has_ring;
             }
+            step.rekey(id);
+            step.find_set(id);
+        });
+        if before != key_of(&self.workspace.conversations[id]) {
+            self.tell(DecisionType::ConversationUpdated, Reason::Configured, id);
         }
-        self.enqueue(id);
-        if gone {
-            self.tell_of_tick(DecisionType::ConversationQueued, Reason::Requeue, id);
-        } else if changed {
-            self.tell_of_tick(DecisionType::ConversationUpdated, Reason::Configured, id);
-        }
-        if gone || changed {
-            self.left = self.left.saturating_sub(1);
-        }
-    }
-
-    fn default_queue(&self) -> String {
-        let default = self.workspace.policy.rules.iter().find(|rule| rule.when.is_empty());
-        default.map(|rule| rule.queue.to_string()).unwrap_or_default()
+        self.rearm(id);
     }
 }

@@ -2,34 +2,55 @@
 //!
 //! It takes the same inputs and must tell the same decisions, one by one; only the sentences for people may differ. It
 //! shares with `engine` its input, decision and policy types and nothing else: names are `String`s, tables are the
-//! standard library's, every pick is one linear scan over the agents, the line is a `BTreeMap`, and nothing is kept that
-//! can be computed again. No effects, no digest, no slots. Where it and the engine differ, `routing.md` says who is wrong.
-//! Also the other side of the benches (`performance.md` T1). Never part of the product.
+//! standard library's, every pick is one linear scan over the agents, the line and the timers are `BTreeMap`s, and hardly
+//! anything is kept that can be computed again. No effects, no digest, no slots. Where it and the engine differ,
+//! `routing.md` says who is wrong. Also the other side of the benches (`performance.md` T1). Never part of the product.
 
+mod agent;
 mod agents;
 mod commands;
 mod configuration;
 mod contacts;
+mod controls;
+mod conversation;
+mod customers;
 mod dispatch;
+mod entering;
+mod holds;
+mod lifecycle;
 mod memory;
+mod offers;
+mod presence;
+mod rearm;
+mod replies;
+mod requirement;
 mod rotation;
+mod shard;
 mod telling;
+mod timers;
+mod transfers;
+mod waiting;
 mod workspace;
 
 use engine::Limits;
 use engine::decision::{DecisionType, Outcome, Position, Reason, Told};
 use engine::id::HashKey;
 use engine::input::{Body, EventType, Input};
-use memory::{Links, Memory, Remembered};
+use memory::{Memory, Remembered};
+use presence::Word;
+use shard::Shard;
 use std::collections::BTreeMap;
 use telling::{Step, Verdict};
+use timers::{AgentClock, Clock, Timer};
+use transfers::Transfer;
 use workspace::Workspace;
 
 /// Assignments and re-queues of one step or tick (routing.md §4).
 const STEP_BOUND: usize = 256;
+/// Conversations that one tick looks at, in a review or a sweep.
+const STEP_LOOKS: usize = 4_096;
 
 pub struct Naive {
-    key: HashKey,
     now: u64,
     limits: Limits,
     seq: u64,
@@ -39,15 +60,12 @@ pub struct Naive {
     /// Workspaces in which something is left for a tick, by number: which fell behind first is not part of the state.
     unfinished: BTreeMap<usize, String>,
     memory: Memory,
-    links: Links,
-    next_creation: u64,
-    agents_of_the_shard: usize,
+    shard: Shard,
 }
 
 impl Naive {
     pub fn new(key: HashKey) -> Naive {
         Naive {
-            key,
             now: 0,
             limits: Limits::default(),
             seq: 0,
@@ -55,9 +73,7 @@ impl Naive {
             workspaces: BTreeMap::new(),
             unfinished: BTreeMap::new(),
             memory: Memory::default(),
-            links: Links::default(),
-            next_creation: 0,
-            agents_of_the_shard: 0,
+            shard: Shard::new(key),
         }
     }
 
@@ -71,7 +87,8 @@ impl Naive {
         self.told_in_record = 0;
     }
 
-    /// Decides on one event. Nothing told: the workspace is unknown, and nothing has changed.
+    /// Decides on one event. Nothing told: the workspace is unknown, or a lease was renewed that is far from its end; and
+    /// nothing has changed.
     pub fn step(&mut self, input: &Input, now: u64) -> Vec<Told> {
         let name = input.workspace.text.to_string();
         let known = self.workspaces.contains_key(&name);
@@ -80,31 +97,42 @@ impl Naive {
         }
         let told = match self.memory.first(input.key) {
             Some(first) => self.duplicate(input, first, now.max(self.now)),
-            None => {
-                self.now = now.max(self.now);
-                self.decide(input, &name, known)
-            }
+            None => self.decide(input, &name, known, now.max(self.now)),
         };
         self.told_in_record += told.len() as u32;
         told
     }
 
-    /// What the step bound has left over in one workspace, within one more bound.
+    /// One unit of what is left over in a workspace, or else the first timer that is due.
     pub fn tick(&mut self, now: u64) -> Vec<Told> {
-        let Some((&number, name)) = self.unfinished.first_key_value() else { return Vec::new() };
-        let Some(workspace) = self.workspaces.get_mut(name) else { return Vec::new() };
         let now = now.max(self.now);
-        let looks_again = workspace.reevaluate_from.is_some();
-        let mut step = Step::new(workspace, None, now, &mut self.links, self.key, &mut self.next_creation);
-        step.reevaluate_slice();
+        let (name, timer) = match self.unfinished.first_key_value() {
+            Some((_, name)) => (name.clone(), None),
+            None => match self.shard.timers.take_due(now) {
+                Some((name, timer)) => (name, Some(timer)),
+                None => return Vec::new(),
+            },
+        };
+        let Some(workspace) = self.workspaces.get_mut(&name) else { return Vec::new() };
+        let has_trace = timer.is_some() || workspace.reevaluate_from.is_some() || !workspace.sweeps.is_empty();
+        let mut step = Step::new(workspace, &mut self.shard, None, now);
+        match timer {
+            Some(timer) => step.fire(&timer),
+            None => {
+                step.reevaluate_slice();
+                step.sweep_slices();
+            }
+        }
         step.dispatch();
-        let told = std::mem::take(&mut step.told);
+        let told = step.told;
         // A tick that finds nothing to do leaves no trace.
-        if looks_again || !told.is_empty() {
+        if has_trace || !told.is_empty() {
             self.now = now;
         }
-        if !workspace.is_unfinished() {
-            self.unfinished.remove(&number);
+        if workspace.is_unfinished() {
+            self.unfinished.insert(workspace.number, name);
+        } else {
+            self.unfinished.remove(&workspace.number);
         }
         self.told_in_record += told.len() as u32;
         told
@@ -113,6 +141,48 @@ impl Naive {
     /// Something is due that the last step left over.
     pub fn wants_tick(&self) -> bool {
         !self.unfinished.is_empty()
+    }
+
+    /// When the next tick is wanted: at or before `now` means at once.
+    pub fn wants_tick_at(&self) -> Option<u64> {
+        if self.wants_tick() { Some(self.now) } else { self.shard.timers.next_deadline() }
+    }
+
+    /// The shard is behind its log, or no longer: offers made meanwhile run from now on.
+    pub fn set_behind(&mut self, is_behind: bool, now: u64) {
+        if self.shard.is_behind == is_behind {
+            return;
+        }
+        self.now = now.max(self.now);
+        self.shard.is_behind = is_behind;
+        if is_behind {
+            return;
+        }
+        let mut offers: Vec<(u64, String, String)> = Vec::new();
+        for workspace in self.workspaces.values() {
+            for conversation in workspace.conversations.values().filter(|c| c.offer.is_some()) {
+                offers.push((conversation.creation, workspace.name.clone(), conversation.id.clone()));
+            }
+        }
+        offers.sort();
+        for (_, name, id) in offers {
+            if let Some(workspace) = self.workspaces.get_mut(&name) {
+                Step::new(workspace, &mut self.shard, None, self.now).start_offer(&id);
+            }
+        }
+    }
+
+    /// The first step after a claim: nobody's lease ends because we were away.
+    pub fn claimed(&mut self, now: u64) {
+        let now = now.max(self.now);
+        let mut by_number: Vec<&mut Workspace> = self.workspaces.values_mut().collect();
+        by_number.sort_by_key(|workspace| workspace.number);
+        for workspace in by_number {
+            let mut step = Step::new(workspace, &mut self.shard, None, now);
+            for index in 0..step.workspace.agents.len() {
+                step.extend_leases(index, None);
+            }
+        }
     }
 
     fn duplicate(&self, input: &Input, first: Remembered, now: u64) -> Vec<Told> {
@@ -131,31 +201,35 @@ impl Naive {
         }]
     }
 
-    fn decide(&mut self, input: &Input, name: &str, known: bool) -> Vec<Told> {
+    fn decide(&mut self, input: &Input, name: &str, known: bool, now: u64) -> Vec<Told> {
         // A workspace comes into being with its first policy: until the step has taken one it is only a candidate.
-        let mut unborn = Workspace::new(name, self.workspaces.len());
+        let mut unborn = Workspace::new(name, self.workspaces.len(), self.shard.key);
         let workspace = self.workspaces.get_mut(name).unwrap_or(&mut unborn);
-        let mut step = Step::new(workspace, Some(input), self.now, &mut self.links, self.key, &mut self.next_creation);
-        step.agents_of_the_shard = self.agents_of_the_shard;
+        let mut step = Step::new(workspace, &mut self.shard, Some(input), now);
         step.expire_resolved();
         let before = step.told.len() as u32;
         let verdict = step.act();
         let first_of_event = step.told[before as usize..].iter().position(|told| !told.cause_id.is_empty());
-        step.tell_verdict(&verdict);
-        let offset = first_of_event.unwrap_or(step.told.len() - before as usize - 1) as u32;
+        if let Verdict::Answer(outcome, code) = verdict {
+            step.tell_answer(outcome, code);
+        }
+        let offset = first_of_event.unwrap_or((step.told.len() - before as usize).saturating_sub(1)) as u32;
         let idx = self.told_in_record + before + offset;
         step.dispatch();
-        let told = std::mem::take(&mut step.told);
-        self.agents_of_the_shard = step.agents_of_the_shard;
+        let told = step.told;
         if workspace.is_unfinished() {
             self.unfinished.insert(workspace.number, name.to_string());
         }
         if !known && unborn.policy.version > 0 {
             self.workspaces.insert(name.to_string(), unborn);
         }
-        let position = Position { seq: self.seq, idx };
-        let remembered = Remembered { outcome: verdict.outcome, code: verdict.code, position, at: self.now };
-        self.memory.insert(input.key, remembered, self.now, self.limits);
+        if let Verdict::Answer(outcome, code) = verdict {
+            let position = Position { seq: self.seq, idx };
+            self.memory.insert(input.key, Remembered { outcome, code, position, at: now }, now, self.limits);
+            self.now = now;
+        } else if !told.is_empty() {
+            self.now = now;
+        }
         told
     }
 }
@@ -170,10 +244,50 @@ impl Step<'_> {
             Body::ContactEnded { conversation, identity, by } => {
                 self.contact_ended(conversation.as_ref(), *identity, *by)
             }
-            Body::MessageSent { conversation, identity } => self.message_sent(conversation.as_ref(), *identity),
-            Body::AgentPresence { agent, status, by, session, sequence } => {
-                self.agent_presence(&agent.text, *status, *by, *session, *sequence)
+            Body::MessageSent { conversation, identity, answers, mentions } => {
+                self.message_sent(conversation.as_ref(), *identity, *answers, mentions)
             }
+            Body::MessageStatus { conversation, identity, failed } => {
+                self.message_status(conversation.as_ref(), *identity, *failed)
+            }
+            Body::ContactConnected { conversation, identity, agent } => {
+                self.contact_connected(conversation.as_ref(), *identity, &agent.text)
+            }
+            Body::SourceHeartbeat { open_contacts } => self.heartbeat(open_contacts.as_deref()),
+            Body::AgentPresence {
+                agent,
+                status,
+                by,
+                session,
+                sequence,
+                expires_in_ms,
+                channels,
+                supervised,
+                reason,
+            } => {
+                let word = Word {
+                    status: *status,
+                    by: *by,
+                    session: *session,
+                    sequence: *sequence,
+                    term_ms: *expires_in_ms,
+                    channels,
+                    is_supervised: *supervised,
+                    reason: reason.as_deref(),
+                };
+                self.agent_presence(&agent.text, &word)
+            }
+            Body::AgentEngaged { agent, engagement, channel, units } => {
+                self.agent_engaged(&agent.text, engagement, &channel.text, *units)
+            }
+            Body::AgentDisengaged { agent, engagement } => self.agent_disengaged(&agent.text, engagement),
+            Body::CustomerUpdated { customer, tier, blocked, account_owner } => {
+                let account_owner = account_owner.as_ref().map(|owner| &*owner.text);
+                self.customer_updated(&customer.text, *tier, *blocked, account_owner)
+            }
+            Body::CustomerLinked { customer, other } => self.link_customers(&customer.text, &other.text),
+            Body::CustomerUnlinked { customer, other } => self.unlink_customers(&customer.text, &other.text),
+            Body::SurveyAnswered { conversation, identity, .. } => self.survey(conversation.as_ref(), *identity),
             Body::ConversationClaim { conversation, agent, expected_epoch } => {
                 self.claim(&conversation.text, &agent.text, *expected_epoch)
             }
@@ -183,11 +297,89 @@ impl Step<'_> {
             Body::ConversationResolve { conversation, expected_epoch } => {
                 self.resolve(&conversation.text, *expected_epoch)
             }
-            Body::AgentConfigure { agent, config } => self.configure_agent(&agent.text, config),
+            Body::ConversationOpen { contact, agent } => self.open_by_agent(contact, &agent.text),
+            Body::ConversationHandoff { conversation, expected_epoch, queue, skills, note } => {
+                self.handoff(&conversation.text, *expected_epoch, *queue, skills, note.is_some())
+            }
+            Body::ConversationTransfer {
+                conversation,
+                expected_epoch,
+                to,
+                warm,
+                place_back,
+                note,
+                reason,
+                wait_ms,
+                fallback,
+            } => {
+                let (warm, place_back, has_note) = (*warm, *place_back, note.is_some());
+                let text = reason.as_deref().or(note.as_deref());
+                let transfer =
+                    Transfer { to, warm, place_back, has_note, text, wait_ms: *wait_ms, fallback: *fallback };
+                self.transfer(&conversation.text, *expected_epoch, &transfer)
+            }
+            Body::ConversationRelease { conversation, expected_epoch, reason } => {
+                self.release(&conversation.text, *expected_epoch, reason.as_deref())
+            }
+            Body::ConversationEscalate { conversation, expected_epoch, level, reason } => {
+                self.escalate(&conversation.text, *expected_epoch, *level, reason.as_deref())
+            }
+            Body::ConversationSnooze { conversation, expected_epoch, until } => {
+                self.snooze(&conversation.text, *expected_epoch, *until)
+            }
+            Body::ConversationWake { conversation, expected_epoch } => {
+                self.wake_by_command(&conversation.text, *expected_epoch)
+            }
+            Body::ConversationUpdate { conversation, expected_epoch, tier, priority, skills, reason } => {
+                let id = &conversation.text;
+                self.update(id, *expected_epoch, *tier, *priority, skills.as_deref(), reason.as_deref())
+            }
+            Body::ConversationClose { conversation, expected_epoch, reason } => {
+                self.close(&conversation.text, *expected_epoch, reason.as_deref())
+            }
+            Body::ConversationReopen { conversation, expected_epoch } => {
+                self.reopen_by_command(&conversation.text, *expected_epoch)
+            }
+            Body::ConversationMerge { conversation, other, survivor } => {
+                let survivor = survivor.as_ref().map(|survivor| &*survivor.text);
+                self.merge(&conversation.text, &other.text, survivor)
+            }
+            Body::OfferAccept { offer, agent } => self.accept(*offer, &agent.text),
+            Body::OfferDecline { offer, agent, reason } => self.decline(*offer, &agent.text, reason.as_deref()),
+            Body::WrapupComplete { conversation, agent } => self.complete_wrap_up(&conversation.text, &agent.text),
+            Body::NoteAdd { conversation, mentions, .. } => self.add_note(&conversation.text, mentions),
+            Body::AgentConfigure { agent, config, expected_version } => {
+                self.configure_agent(&agent.text, config, *expected_version)
+            }
+            Body::AgentRemove { agent, successor, reason, expected_version } => {
+                let successor = successor.as_ref().map(|successor| &*successor.text);
+                self.remove_agent(&agent.text, successor, reason.as_deref(), *expected_version)
+            }
+            Body::AgentDrain { agent, drain, reason, expected_version } => {
+                self.drain_agent(&agent.text, *drain, reason.as_deref(), *expected_version)
+            }
+            Body::QueueControl { queue, control, until, reason, expected_version } => {
+                self.control_queue(&queue.text, *control, *until, reason.as_deref(), *expected_version)
+            }
             Body::WorkspaceConfigure { policy, expected_version } => self.configure(policy, *expected_version),
             Body::Unsupported { .. } if input.event_type.is_command() => Verdict::rejected(Reason::Unsupported),
             Body::Unsupported { .. } => Verdict::ignored(Reason::Unsupported),
             Body::Invalid { .. } => Verdict::rejected(Reason::InvalidPolicy),
+        }
+    }
+
+    /// A timer: one arm a kind.
+    fn fire(&mut self, timer: &Timer) {
+        match timer {
+            Timer::Conversation(id, Clock::Open) => self.go_stale(id),
+            Timer::Conversation(id, Clock::Turn) => self.turn_is_due(id),
+            Timer::Conversation(id, Clock::Wait) => self.wait_is_due(id),
+            Timer::Agent(index, AgentClock::Lease) => self.leases_expire(*index),
+            Timer::Agent(index, AgentClock::Pace) => self.pace_ends(*index),
+            Timer::Agent(index, AgentClock::WrapUp) => self.wrap_ups_end(*index),
+            Timer::Agent(index, AgentClock::Respond) => self.responds_again(*index),
+            Timer::Agent(index, AgentClock::Away) => self.away_too_long(*index),
+            Timer::QueueControl(queue) => self.control_is_due(queue),
         }
     }
 }
@@ -206,7 +398,7 @@ impl Naive {
     /// (id, epoch, owner) of the conversations of a workspace that have not ended, by creation.
     pub fn open(&self, workspace: &str) -> Vec<(String, u64, Option<String>)> {
         let mut open: Vec<_> = match self.workspaces.get(workspace) {
-            Some(workspace) => workspace.conversations.values().filter(|c| c.resolved_at.is_none()).collect(),
+            Some(workspace) => workspace.conversations.values().filter(|c| !c.is_resolved()).collect(),
             None => Vec::new(),
         };
         open.sort_by_key(|conversation| conversation.creation);
@@ -217,7 +409,7 @@ impl Naive {
     pub fn resolved(&self, workspace: &str) -> Vec<String> {
         let mut ids: Vec<String> = match self.workspaces.get(workspace) {
             Some(workspace) => {
-                workspace.conversations.values().filter(|c| c.resolved_at.is_some()).map(|c| c.id.clone()).collect()
+                workspace.conversations.values().filter(|c| c.is_resolved()).map(|c| c.id.clone()).collect()
             }
             None => Vec::new(),
         };

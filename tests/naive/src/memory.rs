@@ -43,42 +43,69 @@ impl Memory {
     }
 }
 
+/// What a link is found by: a conversation's id in its workspace, or the thread or contact that it belonged to.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum LinkOf {
+    Conversation(String, String),
+    Identity(u128),
+}
+
 struct Link {
     epoch: u64,
     at: u64,
     number: u64,
 }
 
-/// (workspace, conversation) -> its last epoch.
+/// Conversations that have left, by what may name them again -> their last epoch.
 #[derive(Default)]
 pub struct Links {
-    by_name: HashMap<(String, String), Link>,
-    by_age: BTreeMap<u64, (String, String)>,
+    links: HashMap<LinkOf, Link>,
+    by_age: BTreeMap<u64, LinkOf>,
     next_number: u64,
 }
 
 impl Links {
     /// The epoch from which an id that is used again goes on.
     pub fn take(&mut self, workspace: &str, conversation: &str) -> Option<u64> {
-        let link = self.by_name.remove(&(workspace.to_string(), conversation.to_string()))?;
+        self.remove(&LinkOf::Conversation(workspace.to_string(), conversation.to_string()))
+    }
+
+    fn remove(&mut self, of: &LinkOf) -> Option<u64> {
+        let link = self.links.remove(of)?;
         self.by_age.remove(&link.number);
         Some(link.epoch)
     }
 
-    pub fn insert(&mut self, workspace: &str, conversation: &str, epoch: u64, now: u64) {
-        self.take(workspace, conversation);
-        let name = (workspace.to_string(), conversation.to_string());
-        self.by_name.insert(name.clone(), Link { epoch, at: now, number: self.next_number });
-        self.by_age.insert(self.next_number, name);
+    pub fn has(&self, workspace: &str, conversation: &str) -> bool {
+        self.links.contains_key(&LinkOf::Conversation(workspace.to_string(), conversation.to_string()))
+    }
+
+    /// Whether a conversation of this thread or contact has ended, and is still remembered.
+    pub fn has_identity(&self, identity: Option<u128>) -> bool {
+        identity.is_some_and(|identity| self.links.contains_key(&LinkOf::Identity(identity)))
+    }
+
+    pub fn insert(&mut self, workspace: &str, conversation: &str, epoch: u64, identity: Option<u128>, now: u64) {
+        if let Some(identity) = identity {
+            self.insert_one(LinkOf::Identity(identity), epoch, now);
+        }
+        self.insert_one(LinkOf::Conversation(workspace.to_string(), conversation.to_string()), epoch, now);
+    }
+
+    fn insert_one(&mut self, of: LinkOf, epoch: u64, now: u64) {
+        // An id that was merged away had epochs of its own: they never fall.
+        let epoch = self.remove(&of).unwrap_or(0).max(epoch);
+        let number = self.next_number;
         self.next_number += 1;
+        self.by_age.insert(number, of.clone());
+        self.links.insert(of, Link { epoch, at: now, number });
         for _ in 0..OUT_AT_ONCE {
-            let Some((&number, oldest)) = self.by_age.first_key_value() else { return };
-            if self.by_name[oldest].at + LINK_KEPT_MS >= now && self.by_name.len() <= LINKS_MAX {
+            let Some((_, oldest)) = self.by_age.first_key_value() else { return };
+            if self.links[oldest].at + LINK_KEPT_MS >= now && self.links.len() <= LINKS_MAX {
                 return;
             }
             let oldest = oldest.clone();
-            self.by_age.remove(&number);
-            self.by_name.remove(&oldest);
+            self.remove(&oldest);
         }
     }
 }

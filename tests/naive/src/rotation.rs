@@ -46,7 +46,10 @@ impl Rotation {
 
     /// Tells the rotation what an agent is to it now: a candidate with this weight, or none.
     pub fn set(&mut self, agent: usize, weight: Option<u16>) {
-        let weight = weight.map(i128::from);
+        self.change(agent, weight.map(i128::from));
+    }
+
+    fn change(&mut self, agent: usize, weight: Option<i128>) {
         if self.candidates.get(&agent).map(|account| account.weight) == weight {
             return;
         }
@@ -65,8 +68,26 @@ impl Rotation {
         self.frozen.remove(&agent);
     }
 
+    /// Picks one of these alone: the others of the rotation are no candidates of this pick, and join again after it.
+    pub fn pick_among(&mut self, chosen: &[usize]) -> Option<usize> {
+        let left_out: Vec<(usize, i128)> = self
+            .candidates
+            .iter()
+            .filter(|(agent, _)| !chosen.contains(agent))
+            .map(|(&agent, account)| (agent, account.weight))
+            .collect();
+        for (agent, _) in &left_out {
+            self.change(*agent, None);
+        }
+        let picked = self.pick();
+        for (agent, weight) in left_out {
+            self.change(agent, Some(weight));
+        }
+        picked
+    }
+
     /// Picks one: the largest (due - picked), the first configured on a tie.
-    pub fn pick(&mut self) -> Option<usize> {
+    fn pick(&mut self) -> Option<usize> {
         let total = self.total_weight();
         let picks = self.picks + 1;
         let behind = |account: &Account| {
@@ -99,6 +120,16 @@ mod tests {
         }
         let picks: Vec<usize> = (0..7).filter_map(|_| rotation.pick()).collect();
         assert_eq!(picks, [0, 0, 1, 0, 2, 0, 0]);
+    }
+
+    #[test]
+    fn who_is_left_out_of_one_pick_keeps_what_he_is_due() {
+        let mut rotation = Rotation::default();
+        for agent in 0..3 {
+            rotation.set(agent, Some(1));
+        }
+        assert_eq!(rotation.pick_among(&[1, 2]), Some(1));
+        assert_eq!((rotation.pick(), rotation.pick(), rotation.pick()), (Some(2), Some(0), Some(1)));
     }
 
     #[test]

@@ -1,83 +1,83 @@
 //! One step at work: the workspace it works on, the event that is its cause, and what it has told so far.
 
 use crate::STEP_BOUND;
-use crate::memory::Links;
+use crate::agent::HoldKind;
+use crate::shard::Shard;
 use crate::workspace::Workspace;
-use engine::decision::{AgentState, DecisionType, Outcome, Reason, Told, ToldAgent, ToldConversation};
-use engine::id::HashKey;
-use engine::input::{Input, Status};
+use engine::decision::{
+    AgentState, DecisionType, Outcome, Preference, Reason, Told, ToldAgent, ToldConversation, ToldDetail,
+};
+use engine::input::{Actor, ActorKind, Input, Status};
 
 /// What an event came to.
-pub struct Verdict {
-    pub outcome: Outcome,
-    pub code: Reason,
+pub enum Verdict {
+    Answer(Outcome, Reason),
+    /// A renewal of a lease that changes nothing: not recorded, not remembered.
+    Renewed,
 }
 
 impl Verdict {
-    fn of(outcome: Outcome, code: Reason) -> Verdict {
-        Verdict { outcome, code }
-    }
-
     pub fn decided() -> Verdict {
-        Verdict::of(Outcome::Decided, Reason::None)
+        Verdict::Answer(Outcome::Decided, Reason::None)
     }
 
     pub fn recorded(code: Reason) -> Verdict {
-        Verdict::of(Outcome::Recorded, code)
+        Verdict::Answer(Outcome::Recorded, code)
     }
 
     pub fn ignored(code: Reason) -> Verdict {
-        Verdict::of(Outcome::Ignored, code)
+        Verdict::Answer(Outcome::Ignored, code)
     }
 
     pub fn rejected(code: Reason) -> Verdict {
-        Verdict::of(Outcome::Rejected, code)
+        Verdict::Answer(Outcome::Rejected, code)
     }
 }
 
 pub struct Step<'a> {
     pub workspace: &'a mut Workspace,
+    pub shard: &'a mut Shard,
     /// None: a tick.
     pub input: Option<&'a Input>,
     pub now: u64,
-    pub links: &'a mut Links,
-    pub key: HashKey,
-    pub next_creation: &'a mut u64,
-    pub agents_of_the_shard: usize,
     /// Assignments and re-queues that the step may still make.
     pub left: usize,
+    /// What time has done comes to light: the event is not its cause.
+    is_causeless: bool,
     pub told: Vec<Told>,
 }
 
 impl<'a> Step<'a> {
-    pub fn new(
-        workspace: &'a mut Workspace,
-        input: Option<&'a Input>,
-        now: u64,
-        links: &'a mut Links,
-        key: HashKey,
-        next_creation: &'a mut u64,
-    ) -> Step<'a> {
-        let (agents_of_the_shard, left, told) = (0, STEP_BOUND, Vec::new());
-        Step { workspace, input, now, links, key, next_creation, agents_of_the_shard, left, told }
+    pub fn new(workspace: &'a mut Workspace, shard: &'a mut Shard, input: Option<&'a Input>, now: u64) -> Step<'a> {
+        Step { workspace, shard, input, now, left: STEP_BOUND, is_causeless: false, told: Vec::new() }
     }
 
-    /// A decision caused by the event, or by the tick where there is none.
+    pub fn actor(&self) -> Option<&'a Actor> {
+        self.input.and_then(|input| input.actor.as_ref())
+    }
+
+    /// The agent who acts, if it is one.
+    pub fn acting_agent(&self) -> Option<&'a str> {
+        self.actor().filter(|actor| actor.kind == ActorKind::Agent).map(|actor| &*actor.id.text)
+    }
+
+    /// Whatever is told meanwhile, time has done it.
+    pub fn without_cause<R>(&mut self, work: impl FnOnce(&mut Self) -> R) -> R {
+        let before = std::mem::replace(&mut self.is_causeless, true);
+        let done = work(self);
+        self.is_causeless = before;
+        done
+    }
+
     fn blank(&self, decision_type: DecisionType, reason: Reason) -> Told {
-        let mut told = self.blank_of_tick(decision_type, reason);
-        if let Some(input) = self.input {
-            told.cause_source = input.source.clone();
-            told.cause_id = input.id.clone();
-            told.traceparent = input.traceparent.clone();
-        }
-        told
-    }
-
-    fn blank_of_tick(&self, decision_type: DecisionType, reason: Reason) -> Told {
+        let cause = self.input.filter(|_| !self.is_causeless);
         Told {
             decision_type,
             time: self.now,
             workspace: self.workspace.name.as_str().into(),
+            cause_source: cause.map_or("".into(), |input| input.source.clone()),
+            cause_id: cause.map_or("".into(), |input| input.id.clone()),
+            traceparent: cause.and_then(|input| input.traceparent.clone()),
             reason,
             outcome: Outcome::Decided,
             policy_version: self.workspace.policy.version,
@@ -91,13 +91,6 @@ impl<'a> Step<'a> {
         self.told.push(told);
     }
 
-    /// Of something that time did, whatever event brought it to light.
-    pub fn tell_of_tick(&mut self, decision_type: DecisionType, reason: Reason, conversation: &str) {
-        let mut told = self.blank_of_tick(decision_type, reason);
-        told.conversation = Some(self.told_conversation(conversation));
-        self.told.push(told);
-    }
-
     /// Of a conversation that changes hands or loses them.
     pub fn tell_handed(&mut self, kind: DecisionType, reason: Reason, conversation: &str, previous_owner: &str) {
         self.tell(kind, reason, conversation);
@@ -106,35 +99,48 @@ impl<'a> Step<'a> {
         }
     }
 
-    pub fn tell_agent(&mut self, decision_type: DecisionType, reason: Reason, agent: &str) {
-        let mut told = self.blank(decision_type, reason);
-        told.agent = Some(self.told_agent(agent));
-        self.told.push(told);
-    }
-
-    /// Of an agent over whose limit a conversation went.
-    pub fn tell_override(&mut self, agent: &str, conversation: &str) {
-        self.tell_agent(DecisionType::CapacityExceeded, Reason::Override, agent);
-        let about = self.told_conversation(conversation);
+    /// Of a conversation and an agent whom it concerns.
+    pub fn tell_both(&mut self, decision_type: DecisionType, reason: Reason, conversation: &str, agent: &str) {
+        self.tell(decision_type, reason, conversation);
+        let about = self.told_agent(self.workspace.agent_index[agent]);
         if let Some(told) = self.told.last_mut() {
-            told.conversation = Some(about);
+            told.agent = Some(about);
         }
     }
 
-    pub fn tell_configured(&mut self) {
-        let told = self.blank(DecisionType::WorkspaceConfigured, Reason::None);
+    pub fn tell_agent(&mut self, decision_type: DecisionType, reason: Reason, index: usize) {
+        let mut told = self.blank(decision_type, reason);
+        told.agent = Some(self.told_agent(index));
         self.told.push(told);
     }
 
+    /// Of nobody in particular.
+    pub fn tell_plainly(&mut self, decision_type: DecisionType, reason: Reason) {
+        let told = self.blank(decision_type, reason);
+        self.told.push(told);
+    }
+
+    /// What the last decision has besides.
+    pub fn with_detail(&mut self, detail: ToldDetail) {
+        if let Some(told) = self.told.last_mut() {
+            told.detail = (detail != ToldDetail::default()).then_some(detail);
+        }
+    }
+
+    /// The same, of the reason or note that was given with a command.
+    pub fn with_text(&mut self, text: Option<&str>) {
+        self.with_detail(ToldDetail { text: text.unwrap_or("").into(), ..ToldDetail::default() });
+    }
+
     /// The answer to an event of which nothing else is told.
-    pub fn tell_verdict(&mut self, verdict: &Verdict) {
-        let decision_type = match verdict.outcome {
+    pub fn tell_answer(&mut self, outcome: Outcome, code: Reason) {
+        let decision_type = match outcome {
             Outcome::Decided => return,
             Outcome::Rejected => DecisionType::CommandRejected,
             Outcome::Recorded | Outcome::Ignored => DecisionType::EventRecorded,
         };
-        let mut told = self.blank(decision_type, verdict.code);
-        told.outcome = verdict.outcome;
+        let mut told = self.blank(decision_type, code);
+        told.outcome = outcome;
         told.event_type = self.input.map_or("", |input| input.event_type.word()).into();
         told.policy_version = 0;
         self.told.push(told);
@@ -144,19 +150,18 @@ impl<'a> Step<'a> {
         let workspace = &self.workspace;
         let conversation = &workspace.conversations[id];
         let text = |text: &Option<String>| text.as_deref().unwrap_or("").into();
-        let hold = conversation.owner.as_ref().and_then(|owner| {
-            let agent = &workspace.agents[workspace.agent_index[owner]];
-            agent.holds.iter().find(|hold| hold.conversation == id)
-        });
+        let offered_to = conversation.offer.as_ref().map(|offer| (&offer.agent, HoldKind::Offer));
+        let holder = conversation.owner.as_ref().map(|owner| (owner, HoldKind::Work)).or(offered_to);
+        let hold = holder.and_then(|(agent, kind)| workspace.agent(agent)?.hold(kind, id));
         ToldConversation {
             id: id.into(),
             customer: text(&conversation.customer),
             epoch: conversation.epoch,
             owner: text(&conversation.owner),
             previous_owner: "".into(),
-            queue: conversation.set.queue.as_str().into(),
+            queue: conversation.queue.as_str().into(),
             entry: conversation.entry.as_str().into(),
-            channel: conversation.set.channel.as_str().into(),
+            channel: conversation.channel.as_str().into(),
             tier: text(&conversation.tier),
             arrival: conversation.arrival,
             queued_at: conversation.queued_at,
@@ -164,23 +169,38 @@ impl<'a> Step<'a> {
             head_start_ms: conversation.head_start_ms,
             rule: conversation.rule.as_str().into(),
             units: hold.map_or(0, |hold| hold.units),
-            service_level_ms: workspace.queue(&conversation.set.queue).map_or(0, |queue| queue.service_level_ms),
+            service_level_ms: workspace.queue(&conversation.queue).map_or(0, |queue| queue.service_level_ms),
             live: conversation.live,
+            priority: conversation.priority,
+            step: conversation.steps_seen as u8,
+            state: conversation.phase,
+            turn: conversation.turn,
+            transfers: conversation.transfers,
+            has_note: conversation.has_note,
+            preference: match &conversation.preference {
+                _ if !conversation.waits() => Preference::None,
+                Some(_) => Preference::Held,
+                None if conversation.is_preferred_absent => Preference::Absent,
+                None => Preference::None,
+            },
         }
     }
 
-    fn told_agent(&self, id: &str) -> ToldAgent {
+    fn told_agent(&self, index: usize) -> ToldAgent {
         let workspace = &self.workspace;
-        let agent = &workspace.agents[workspace.agent_index[id]];
+        let agent = &workspace.agents[index];
         let (used, units) = (agent.used(), workspace.units_of(agent));
-        let holds_exclusive = agent.holds.iter().any(|hold| hold.exclusive);
         let state = match agent.effective {
+            _ if agent.is_removed => AgentState::Removed,
             Status::Offline => AgentState::Offline,
             Status::Away => AgentState::Away,
-            Status::Online if used >= units || holds_exclusive => AgentState::Full,
+            Status::PendingAway => AgentState::PendingAway,
+            Status::Online if !agent.responds() => AgentState::NotResponding,
+            Status::Online if agent.is_draining => AgentState::Draining,
+            Status::Online if used >= units || agent.holds_exclusive() => AgentState::Full,
             Status::Online if used == 0 => AgentState::Available,
             Status::Online => AgentState::Partly,
         };
-        ToldAgent { id: id.into(), team: agent.config.team.clone(), state, units_used: used, units }
+        ToldAgent { id: agent.id.as_str().into(), team: agent.config.team.clone(), state, units_used: used, units }
     }
 }

@@ -1,149 +1,129 @@
 //! The tables of one workspace: its policy, agents, conversations, the line, and the rotations.
 
+use crate::agent::{Agent, HoldKind, Row};
+use crate::conversation::{Conversation, Place};
+use crate::requirement::{Requirement, RequirementSet, Ring, Skills, joined, skills_of};
 use crate::rotation::Rotation;
-use engine::input::{ActorKind, Status};
+use engine::decision::PhaseWord;
+use engine::id::{HashKey, Kind};
+use engine::input::{ActorKind, Control, Status};
 use engine::policy::limits::REQUIREMENT_SETS;
-use engine::policy::{AgentConfig, Channel, Policy, Queue, SkillLevel, Strategy};
+use engine::policy::{Channel, Membership, Policy, Queue, Strategy};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// Skill name -> level.
-pub type Skills = BTreeMap<String, u8>;
-
-/// Conversations with an equal one share one line and one rotation (routing.md §4).
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-pub struct RequirementSet {
-    pub queue: String,
-    pub required: Skills,
-    pub channel: String,
+/// What people have said about a queue, above its calendar.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct QueueControl {
+    pub control: Control,
+    pub until: Option<u64>,
+    pub since: u64,
+    /// Closed, and who waits is still served.
+    pub is_draining: bool,
 }
 
-/// Place in line: virtual arrival, arrival, creation number.
-pub type Place = (i128, u64, u64);
-
-pub struct Conversation {
-    pub id: String,
-    pub creation: u64,
-    pub customer: Option<String>,
-    pub identity: Option<u128>,
-    pub entry: String,
-    pub tier: Option<String>,
-    pub head_start_ms: u64,
-    pub epoch: u64,
-    pub arrival: u64,
-    pub queued_at: u64,
-    pub rule: String,
-    pub set: RequirementSet,
-    /// What its event asked for, whatever its queue requires.
-    pub asked: Skills,
-    /// As its channel was when it began.
-    pub live: bool,
-    pub owner: Option<String>,
-    pub resolved_at: Option<u64>,
-    /// Counts resolves: within one millisecond too, the first resolved is the first to be closed.
-    pub resolve_number: u64,
+/// Why a queue's conversations are looked at, one after the other.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum SweepKind {
+    Closed,
+    Unstaffed,
+    /// Open again; the clocks of who waits in it stopped then.
+    Opened {
+        closed_since: u64,
+    },
 }
 
-impl Conversation {
-    pub fn is_queued(&self) -> bool {
-        self.owner.is_none() && self.resolved_at.is_none()
-    }
-
-    pub fn place(&self) -> Place {
-        (i128::from(self.arrival) - i128::from(self.head_start_ms), self.arrival, self.creation)
-    }
-}
-
-/// What an agent holds of his capacity; all as it was when the hold was made.
-pub struct Hold {
-    pub conversation: String,
-    pub channel: String,
-    pub units: u32,
-    pub live: bool,
-    pub exclusive: bool,
-}
-
-/// One presence row: what one source last said of the agent.
-pub struct Row {
-    pub source: u128,
-    pub status: Status,
-    pub session: Option<u128>,
-    pub sequence: Option<u64>,
-}
-
-pub struct Agent {
-    pub id: String,
-    pub config: AgentConfig,
-    pub skills: HashMap<String, u8>,
-    /// In the order of their insertion.
-    pub rows: Vec<Row>,
-    pub choice: Option<Status>,
-    pub effective: Status,
-    /// When he went away directly from online.
-    pub away_since: Option<u64>,
-    pub idle_since: u64,
-    pub holds: Vec<Hold>,
-}
-
-impl Agent {
-    pub fn used(&self) -> u32 {
-        self.holds.iter().map(|hold| hold.units).sum()
-    }
-
-    pub fn meets(&self, required: &Skills) -> bool {
-        required.iter().all(|(skill, level)| self.skills.get(skill).is_some_and(|has| has >= level))
-    }
+#[derive(Clone, Copy)]
+pub struct Sweep {
+    pub kind: SweepKind,
+    /// Creation number of the next conversation.
+    pub from: u64,
 }
 
 pub struct Workspace {
     pub name: String,
     /// How many there were before it.
     pub number: usize,
+    pub key: HashKey,
     pub policy: Policy,
-    /// Of every queue there ever was: one that is gone keeps its last until nobody waits in it.
-    pub strategies: HashMap<String, Strategy>,
-    /// In the order of their creation.
+    /// The last form of every queue there ever was: one that is gone keeps it until nobody waits in it.
+    pub past_queues: HashMap<String, Queue>,
+    /// Their names, in the order in which they came.
+    pub queue_names: Vec<String>,
+    /// In the order of their creation; who is removed stays as a tombstone.
     pub agents: Vec<Agent>,
     pub agent_index: HashMap<String, usize>,
+    /// Those of removed agents.
+    pub tombstones: HashMap<String, usize>,
     pub conversations: HashMap<String, Conversation>,
+    /// Ids of conversations merged away -> the one they are now.
+    pub aliases: HashMap<String, String>,
     /// Thread or contact -> its conversations by creation.
     pub identities: HashMap<u128, BTreeMap<u64, String>>,
+    /// Threads or contacts of conversations merged away -> the one they are now.
+    pub identity_aliases: HashMap<u128, String>,
     /// The last form of every channel there ever was: what is on one that is gone goes on as before.
     pub past_channels: HashMap<String, Channel>,
     pub waiting: BTreeMap<Place, String>,
     /// Every set there is, by its number; and the numbers.
     pub sets: Vec<Option<RequirementSet>>,
     pub set_numbers: HashMap<RequirementSet, usize>,
-    /// Of sets whose queue takes turns by weight.
-    pub rotations: BTreeMap<RequirementSet, Rotation>,
-    /// Creation number from which queued conversations are still to be looked at under the present policy.
+    /// Of sets whose queue takes turns by weight: one for each rank of its members.
+    pub rotations: BTreeMap<RequirementSet, BTreeMap<u8, Rotation>>,
+    pub controls: BTreeMap<String, QueueControl>,
+    /// By queue.
+    pub sweeps: BTreeMap<String, Sweep>,
+    /// Distinct delays of the memberships of each queue.
+    pub delays: BTreeMap<String, BTreeSet<u64>>,
+    pub blocked: BTreeSet<String>,
+    /// Customer -> agent.
+    pub account_owners: BTreeMap<String, String>,
+    /// Customer -> those who are the same person, as linked.
+    pub customer_links: BTreeMap<String, Vec<String>>,
+    /// Source -> when its leases expired of late, and until when it is suspect.
+    pub expiries: HashMap<u128, Vec<u64>>,
+    pub suspect_until: HashMap<u128, u64>,
+    /// Creation number from which conversations are still to be looked at under the present policy.
     pub reevaluate_from: Option<u64>,
     /// The last dispatch stopped at the step bound.
     pub left_over: bool,
     pub resolves: u64,
     /// Resolved conversations that may still be reopened, the first resolved first.
     pub resolved: BTreeMap<u64, String>,
-    /// Since the last dispatch: agents of whom anything has changed, and who has newly come into line. Nobody else in
-    /// line can be served now who could not be before.
+    /// Since the last dispatch: agents of whom anything has changed, and who has newly come into line or can newly be
+    /// served. Nobody else in line can be served now who could not be before.
     pub moved: BTreeSet<usize>,
     pub fresh: BTreeSet<String>,
 }
 
 impl Workspace {
-    pub fn new(name: &str, number: usize) -> Workspace {
+    pub fn new(name: &str, number: usize, key: HashKey) -> Workspace {
         Workspace {
             name: name.to_string(),
             number,
+            key,
             policy: Policy::default(),
-            strategies: HashMap::new(),
+            past_queues: HashMap::new(),
+            queue_names: Vec::new(),
             agents: Vec::new(),
             agent_index: HashMap::new(),
+            tombstones: HashMap::new(),
             conversations: HashMap::new(),
+            aliases: HashMap::new(),
             identities: HashMap::new(),
+            identity_aliases: HashMap::new(),
             past_channels: HashMap::new(),
             waiting: BTreeMap::new(),
             sets: Vec::new(),
             set_numbers: HashMap::new(),
             rotations: BTreeMap::new(),
+            controls: BTreeMap::new(),
+            sweeps: BTreeMap::new(),
+            delays: BTreeMap::new(),
+            blocked: BTreeSet::new(),
+            account_owners: BTreeMap::new(),
+            customer_links: BTreeMap::new(),
+            expiries: HashMap::new(),
+            suspect_until: HashMap::new(),
             reevaluate_from: None,
             left_over: false,
             resolves: 0,
@@ -154,11 +134,36 @@ impl Workspace {
     }
 
     pub fn is_unfinished(&self) -> bool {
-        self.reevaluate_from.is_some() || self.left_over
+        self.reevaluate_from.is_some() || self.left_over || !self.sweeps.is_empty()
     }
+
+    pub fn hash(&self, kind: Kind, text: &str) -> u128 {
+        self.key.hash(kind, &self.name, &[text])
+    }
+
+    // Names.
 
     pub fn queue(&self, name: &str) -> Option<&Queue> {
         self.policy.queues.iter().find(|queue| &*queue.name == name)
+    }
+
+    /// The same, or the last form of one that is gone.
+    pub fn queue_ever(&self, name: &str) -> Option<&Queue> {
+        self.past_queues.get(name)
+    }
+
+    pub fn queue_of_hash(&self, hash: u128) -> Option<String> {
+        let mut queues = self.policy.queues.iter();
+        queues.find(|queue| self.hash(Kind::Queue, &queue.name) == hash).map(|queue| queue.name.to_string())
+    }
+
+    pub fn tier_of_hash(&self, hash: u128) -> Option<String> {
+        let mut tiers = self.policy.tiers.iter();
+        tiers.find(|tier| self.hash(Kind::Tier, &tier.name) == hash).map(|tier| tier.name.to_string())
+    }
+
+    pub fn tier(&self, name: Option<&str>) -> Option<&engine::policy::Tier> {
+        self.policy.tiers.iter().find(|tier| Some(&*tier.name) == name)
     }
 
     /// The policy's channel of this name.
@@ -171,81 +176,306 @@ impl Workspace {
         self.past_channels.get(name)
     }
 
+    /// The conversation of this id, or the one that it was merged into.
+    pub fn conversation_id(&self, id: &str) -> Option<String> {
+        let id = self.aliases.get(id).map_or(id, |survivor| survivor);
+        self.conversations.contains_key(id).then(|| id.to_string())
+    }
+
+    // Agents.
+
+    pub fn agent(&self, id: &str) -> Option<&Agent> {
+        self.agent_index.get(id).map(|&index| &self.agents[index])
+    }
+
     pub fn units_of(&self, agent: &Agent) -> u32 {
         agent.config.units.unwrap_or(self.policy.default_units)
     }
 
-    /// Whether the agent may be given one more conversation of this channel (routing.md §3).
-    pub fn fits(&self, agent: &Agent, channel: Option<&Channel>) -> bool {
-        agent.effective == Status::Online && self.has_room(agent, channel)
+    /// His memberships: his own, else his team's. Empty: of every queue.
+    pub fn memberships<'w>(&'w self, agent: &'w Agent) -> &'w [Membership] {
+        if !agent.config.memberships.is_empty() {
+            return &agent.config.memberships;
+        }
+        let mut teams = self.policy.teams.iter();
+        let team = teams.find(|team| !agent.config.team.is_empty() && team.name == agent.config.team);
+        team.map_or(&[], |team| &team.memberships)
     }
 
-    /// The same, wherever he is.
-    pub fn has_room(&self, agent: &Agent, channel: Option<&Channel>) -> bool {
-        let Some(channel) = channel else { return false };
-        let holds_exclusive = agent.holds.iter().any(|hold| hold.exclusive);
-        let live_of_another = agent.holds.iter().any(|hold| hold.live && *hold.channel != *channel.name);
-        let any_live = agent.holds.iter().any(|hold| hold.live);
-        let interrupts = if channel.live { !live_of_another } else { !any_live };
-        !holds_exclusive && agent.used() + channel.units <= self.units_of(agent) && interrupts
+    /// His part in a queue, if he has one.
+    pub fn membership(&self, agent: &Agent, queue: &str) -> Option<Membership> {
+        if agent.is_removed {
+            return None;
+        }
+        let memberships = self.memberships(agent);
+        if memberships.is_empty() {
+            return Some(Membership::of(queue));
+        }
+        memberships.iter().find(|membership| *membership.queue == *queue).cloned()
     }
 
-    pub fn is_candidate(&self, agent: &Agent, set: &RequirementSet) -> bool {
-        self.fits(agent, self.channel_ever(&set.channel)) && agent.meets(&set.required)
+    /// Those of the channels that there have been so far.
+    pub fn known_channels(&self, hashes: &[u128]) -> Vec<u128> {
+        let known: BTreeSet<u128> = self.past_channels.keys().map(|name| self.hash(Kind::Channel, name)).collect();
+        hashes.iter().copied().filter(|hash| known.contains(hash)).collect()
     }
 
-    /// The candidates of a set: one scan over all agents.
-    pub fn candidates(&self, set: &RequirementSet) -> Vec<usize> {
-        let channel = self.channel_ever(&set.channel);
-        let is_candidate = |agent: &Agent| self.fits(agent, channel) && agent.meets(&set.required);
-        (0..self.agents.len()).filter(|&index| is_candidate(&self.agents[index])).collect()
+    /// Some lease of his allows the channel, nobody's word forbids it, and he responds.
+    pub fn is_routable(&self, agent: &Agent, channel: &str) -> bool {
+        agent.responds() && self.lease_allows(agent, channel)
     }
 
-    /// The first in line whom somebody could take.
-    pub fn next_assignable(&self) -> Option<String> {
-        let servable = |id: &&String| {
-            let set = &self.conversations[*id].set;
-            let by_mover = self.moved.iter().any(|&index| self.is_candidate(&self.agents[index], set));
-            by_mover || (self.fresh.contains(*id) && self.agents.iter().any(|agent| self.is_candidate(agent, set)))
+    /// He may be given something new on this channel, capacity and pacing apart.
+    pub fn takes_work(&self, agent: &Agent, channel: &str) -> bool {
+        !agent.is_draining && self.is_routable(agent, channel)
+    }
+
+    /// The same on every channel there ever was.
+    pub fn channels_of_work(&self, agent: &Agent) -> BTreeSet<String> {
+        self.past_channels.keys().filter(|channel| self.takes_work(agent, channel)).cloned().collect()
+    }
+
+    /// Apart from `not_responding`.
+    fn lease_allows(&self, agent: &Agent, channel: &str) -> bool {
+        let names_it = |channels: &Vec<u128>| channels.contains(&self.hash(Kind::Channel, channel));
+        let allows = |row: &Row| row.status == Status::Online && row.channels.as_ref().is_none_or(names_it);
+        agent.effective == Status::Online && agent.stands_on(channel) && agent.rows.iter().any(allows)
+    }
+
+    /// The channels on which presence lets him be given something.
+    pub fn channels_allowed(&self, agent: &Agent) -> BTreeSet<String> {
+        self.past_channels.keys().filter(|channel| self.lease_allows(agent, channel)).cloned().collect()
+    }
+
+    /// Whether one more conversation of this queue and channel is within all limits of the agent, wherever he is and
+    /// whatever he was given just now (routing.md §3).
+    pub fn has_room(&self, agent: &Agent, queue: &str, channel: &str) -> bool {
+        self.channel_ever(channel).is_some_and(|found| self.has_room_for(agent, queue, channel, found.units))
+    }
+
+    pub fn has_room_for(&self, agent: &Agent, queue: &str, channel: &str, units: u32) -> bool {
+        let Some(wanted) = self.channel_ever(channel) else { return false };
+        if agent.used() + units > self.units_of(agent) {
+            return false;
+        }
+        let own_limit = agent.config.limits.iter().find(|limit| *limit.channel == *channel).map(|limit| limit.max);
+        let limit = own_limit.unwrap_or(wanted.limit);
+        let occupying = agent.holds.iter().filter(|hold| hold.kind != HoldKind::WrapUp);
+        let of_channel = occupying.clone().filter(|hold| hold.channel == channel).count();
+        if limit > 0 && of_channel >= limit as usize {
+            return false;
+        }
+        let admits = |held: &str| {
+            let Some(other) = self.channel_ever(held) else { return true };
+            let interrupted = match &other.interrupts {
+                Some(channels) => channels.iter().any(|name| **name == *channel),
+                None => !other.live,
+            };
+            held == channel || interrupted
         };
-        self.waiting.values().find(servable).cloned()
+        if agent.holds_exclusive() || !occupying.into_iter().all(|hold| admits(&hold.channel)) {
+            return false;
+        }
+        let max_units = self.membership(agent, queue).map_or(0, |membership| membership.max_units);
+        let of_queue = agent.holds.iter().filter(|hold| hold.kind != HoldKind::External && hold.queue == queue);
+        max_units == 0 || of_queue.map(|hold| hold.units).sum::<u32>() + units <= max_units
     }
 
-    /// Promise 7, the long way: somebody in line whom any agent could take.
-    pub fn waits_in_vain(&self) -> Option<String> {
-        let mut hopeless: BTreeSet<&RequirementSet> = BTreeSet::new();
+    /// Whether matching may give him one more now.
+    pub fn fits(&self, agent: &Agent, queue: &str, channel: &str) -> bool {
+        agent.is_online()
+            && agent.responds()
+            && !agent.is_draining
+            && !agent.paced.contains(channel)
+            && self.has_room(agent, queue, channel)
+            && self.is_routable(agent, channel)
+    }
+
+    /// Whether he is a member who meets it, wherever he is and whatever he holds.
+    pub fn is_able(&self, agent: &Agent, queue: &str, requirement: &Requirement) -> bool {
+        agent.meets(requirement) && self.membership(agent, queue).is_some()
+    }
+
+    /// A candidate of the set, whatever a single conversation has against him.
+    pub fn is_candidate(&self, agent: &Agent, set: &RequirementSet) -> bool {
+        self.is_able(agent, &set.queue, &set.requirement) && self.fits(agent, &set.queue, &set.channel)
+    }
+
+    pub fn has_online_member(&self, queue: &str) -> bool {
+        self.agents.iter().any(|agent| agent.is_online() && self.membership(agent, queue).is_some())
+    }
+
+    // Queues.
+
+    pub fn is_closed(&self, queue: &str) -> Option<Control> {
+        let control = self.controls.get(queue)?.control;
+        matches!(control, Control::Closed | Control::Emergency).then_some(control)
+    }
+
+    /// Who waits in it may be served.
+    pub fn is_served(&self, queue: &str) -> bool {
+        self.is_closed(queue).is_none() || self.controls.get(queue).is_some_and(|control| control.is_draining)
+    }
+
+    pub fn strategy(&self, set: &RequirementSet) -> Strategy {
+        let queue = self.queue_ever(&set.queue);
+        let strategy = queue.map_or(Strategy::default(), |queue| queue.strategy);
+        match (strategy, set.unclaimed) {
+            (Strategy::Manual, true) => queue.map_or(Strategy::default(), |queue| queue.unclaimed_strategy),
+            (strategy, _) => strategy,
+        }
+    }
+
+    // Matching.
+
+    /// Whether the agent may be given this conversation, which waits (routing.md §4).
+    pub fn is_eligible(&self, agent: &Agent, conversation: &Conversation) -> bool {
+        let Some(set) = &conversation.set else { return false };
+        if conversation.is_left_out(&agent.id) || !self.is_staffed(set) {
+            return false;
+        }
+        if let Some(preference) = &conversation.preference {
+            return preference.agent == agent.id && self.fits(agent, &set.queue, &set.channel);
+        }
+        let Some(membership) = self.membership(agent, &set.queue) else { return false };
+        membership.delay_ms <= conversation.stage_ms
+            && agent.meets(&set.requirement)
+            && self.fits(agent, &set.queue, &set.channel)
+    }
+
+    /// Whether the engine gives anything out of this set at all.
+    pub fn is_staffed(&self, set: &RequirementSet) -> bool {
+        self.strategy(set) != Strategy::Manual && self.is_served(&set.queue)
+    }
+
+    pub fn eligible(&self, conversation: &Conversation) -> Vec<usize> {
+        (0..self.agents.len()).filter(|&index| self.is_eligible(&self.agents[index], conversation)).collect()
+    }
+
+    pub fn priority_for(&self, agent: &Agent, queue: &str) -> u8 {
+        self.membership(agent, queue).unwrap_or(Membership::of(queue)).priority
+    }
+
+    pub fn rank_in(&self, agent: &Agent, queue: &str) -> u8 {
+        self.membership(agent, queue).unwrap_or(Membership::of(queue)).rank
+    }
+
+    /// He serves lower priorities first: nothing that he may be given stands in a line of a lower one.
+    fn is_willing(&self, agent: &Agent, queue: &str) -> bool {
+        let priority = self.priority_for(agent, queue);
+        let mut lower = self.memberships(agent).iter().filter(|membership| membership.priority < priority).peekable();
+        if lower.peek().is_none() && priority <= Membership::of("").priority {
+            return true;
+        }
+        let comes_first = |id: &String| {
+            let conversation = &self.conversations[id];
+            self.priority_for(agent, &conversation.queue) < priority && self.is_eligible(agent, conversation)
+        };
+        !self.waiting.values().any(comes_first)
+    }
+
+    /// The first in line whom somebody could and would take, and all who would.
+    pub fn next_assignable(&self) -> Option<(String, Vec<usize>)> {
         for id in self.waiting.values() {
-            let set = &self.conversations[id].set;
-            if hopeless.insert(set) && self.agents.iter().any(|agent| self.is_candidate(agent, set)) {
-                return Some(id.clone());
+            let conversation = &self.conversations[id];
+            let eligible = if self.fresh.contains(id) {
+                self.eligible(conversation)
+            } else {
+                let of_moved = |index: &usize| self.is_eligible(&self.agents[*index], conversation);
+                self.moved.iter().copied().filter(of_moved).collect()
+            };
+            let would = |index: &usize| self.is_willing(&self.agents[*index], &conversation.queue);
+            let willing: Vec<usize> = eligible.into_iter().filter(would).collect();
+            if !willing.is_empty() {
+                return Some((id.clone(), willing));
             }
         }
         None
     }
 
-    /// The set in which a conversation of this queue and channel waits whose event asked for these skills. False: there
-    /// was no room for one more, and it is the queue's own.
-    pub fn set_for(&mut self, queue: &str, channel: &str, asked: &Skills) -> (RequirementSet, bool) {
-        let own = self.queue(queue).map(|queue| skills_of(&queue.skills)).unwrap_or_default();
-        let required = joined(&own, asked);
-        let beyond_its_queue = required != own;
-        let set = RequirementSet { queue: queue.into(), required, channel: channel.into() };
-        if self.set_numbers.contains_key(&set) {
-            return (set, true);
+    /// Promise 7, the long way: somebody in line whom any agent could take.
+    pub fn waits_in_vain(&self) -> Option<String> {
+        let servable = |id: &&String| {
+            let conversation = &self.conversations[*id];
+            self.agents.iter().any(|agent| self.is_eligible(agent, conversation))
+        };
+        self.waiting.values().find(servable).cloned()
+    }
+
+    // Requirement sets.
+
+    /// What a queue asks for somebody who has come to these relaxation steps.
+    pub fn requirement(
+        &self,
+        queue: &str,
+        asked: &Skills,
+        steps: &BTreeSet<usize>,
+        first_ring: Option<&str>,
+    ) -> Requirement {
+        let Some(queue) = self.queue(queue) else { return Requirement::default() };
+        let mut skills = joined(&skills_of(&queue.skills), asked);
+        let mut teams = &queue.teams;
+        for step in steps.iter().filter_map(|&step| queue.steps.get(step)) {
+            for dropped in &step.drop {
+                skills.remove(&**dropped);
+            }
+            for lowered in &step.lower {
+                if let Some(level) = skills.get_mut(&*lowered.name) {
+                    *level = lowered.level.min(*level);
+                }
+            }
+            if let Some(widened) = &step.teams {
+                teams = widened;
+            }
         }
-        if beyond_its_queue && self.sets.iter().flatten().count() >= REQUIREMENT_SETS {
-            let Some(number) = self.idle_set() else {
-                return (self.set_for(queue, channel, &Skills::new()).0, false);
-            };
-            self.close_set(number);
+        let ring = self
+            .tier(first_ring)
+            .and_then(|tier| tier.first_ring.as_ref())
+            .map(|ring| Ring { team: ring.team.to_string(), seniority_at_least: ring.seniority_at_least });
+        Requirement { skills, teams: teams.iter().map(|team| team.to_string()).collect(), ring }
+    }
+
+    /// What this conversation asks for now, with other skills than its own.
+    pub fn requirement_of(&self, conversation: &Conversation, asked: &Skills) -> Requirement {
+        let ring = conversation.first_ring.then_some(conversation.tier.as_deref()).flatten();
+        self.requirement(&conversation.queue, asked, &conversation.steps_applied, ring)
+    }
+
+    /// What it would ask for at the start of a wait in this queue.
+    pub fn requirement_at_entry(&self, conversation: &Conversation, queue: &str) -> Requirement {
+        self.requirement(queue, &conversation.asked, &BTreeSet::new(), conversation.tier.as_deref())
+    }
+
+    /// The set in which the conversation waits. False: there was no room for the skills that it asks for.
+    pub fn set_for(&mut self, conversation: &str) -> (RequirementSet, bool) {
+        let asking = &self.conversations[conversation];
+        let set_of = |asked: &Skills| RequirementSet {
+            queue: asking.queue.clone(),
+            requirement: self.requirement_of(asking, asked),
+            channel: asking.channel.clone(),
+            unclaimed: asking.unclaimed,
+        };
+        let (full, own) = (set_of(&asking.asked), set_of(&Skills::new()));
+        if self.set_numbers.contains_key(&full) {
+            return (full, true);
         }
-        let number = self.sets.iter().position(Option::is_none).unwrap_or_else(|| {
-            self.sets.push(None);
-            self.sets.len() - 1
-        });
-        self.sets[number] = Some(set.clone());
-        self.set_numbers.insert(set.clone(), number);
-        (set, true)
+        let mut has_room = true;
+        if full != own && self.sets.iter().flatten().count() >= REQUIREMENT_SETS {
+            match self.idle_set() {
+                Some(number) => self.close_set(number),
+                None => has_room = false,
+            }
+        }
+        let set = if has_room { full } else { own };
+        if !self.set_numbers.contains_key(&set) {
+            let number = self.sets.iter().position(Option::is_none).unwrap_or_else(|| {
+                self.sets.push(None);
+                self.sets.len() - 1
+            });
+            self.sets[number] = Some(set.clone());
+            self.set_numbers.insert(set.clone(), number);
+        }
+        (set, has_room)
     }
 
     fn close_set(&mut self, number: usize) {
@@ -265,31 +495,53 @@ impl Workspace {
     /// The first set that may give its place to another: nobody waits in it, and it is not a queue's own.
     fn idle_set(&self) -> Option<usize> {
         let waited_in: BTreeSet<&RequirementSet> =
-            self.waiting.values().map(|id| &self.conversations[id].set).collect();
-        self.sets.iter().position(|set| {
-            let Some(set) = set else { return false };
-            let own = self.queue(&set.queue).map(|queue| skills_of(&queue.skills));
-            !waited_in.contains(set) && own.as_ref() != Some(&set.required)
-        })
+            self.conversations.values().filter(|c| c.waits()).filter_map(|c| c.set.as_ref()).collect();
+        self.sets.iter().position(|set| set.as_ref().is_some_and(|set| !waited_in.contains(set) && !self.is_own(set)))
     }
 
-    pub fn strategy(&self, set: &RequirementSet) -> Strategy {
-        self.strategies[&set.queue]
+    /// What the queue asks for at its start, without any tier or event.
+    fn is_own(&self, set: &RequirementSet) -> bool {
+        let none = (Skills::new(), BTreeSet::new());
+        self.queue(&set.queue).is_some()
+            && !set.unclaimed
+            && self.requirement(&set.queue, &none.0, &none.1, None) == set.requirement
     }
-}
 
-pub fn skills_of(levels: &[SkillLevel]) -> Skills {
-    levels.iter().map(|skill| (skill.name.to_string(), skill.level)).collect()
-}
-
-/// Both lists, with the higher level where both name a skill.
-pub fn joined(one: &Skills, other: &Skills) -> Skills {
-    let mut all = one.clone();
-    for (skill, &level) in other {
-        let slot = all.entry(skill.clone()).or_insert(level);
-        *slot = level.max(*slot);
+    /// Open conversations by creation.
+    pub fn by_creation(&self) -> Vec<String> {
+        let mut all: Vec<&Conversation> = self.conversations.values().collect();
+        all.sort_by_key(|conversation| conversation.creation);
+        all.into_iter().map(|conversation| conversation.id.clone()).collect()
     }
-    all
+
+    pub fn waiting_in(&self, queue: &str) -> usize {
+        self.conversations.values().filter(|c| c.waits() && c.queue == queue).count()
+    }
+
+    /// The customer and all who are linked with him, over any number of links, the nearest first.
+    pub fn same_customers(&self, customer: &str) -> Vec<String> {
+        let mut same = vec![customer.to_string()];
+        let mut visited = 0;
+        while visited < same.len() {
+            for other in self.customer_links.get(&same[visited]).into_iter().flatten() {
+                if !same.contains(other) {
+                    same.push(other.clone());
+                }
+            }
+            visited += 1;
+        }
+        same
+    }
+
+    /// Conversations in any phase that the agent owns, by creation.
+    pub fn owned_by(&self, agent: &str) -> Vec<String> {
+        let owned = |id: &String| self.conversations[id].owner.as_deref() == Some(agent);
+        self.by_creation().into_iter().filter(owned).collect()
+    }
+
+    pub fn is_in_line(&self, id: &str) -> bool {
+        self.conversations.get(id).is_some_and(|conversation| conversation.phase == PhaseWord::Queued)
+    }
 }
 
 /// Who may command like a supervisor.
