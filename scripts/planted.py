@@ -3,11 +3,13 @@
 
     python3 scripts/planted.py [--only 3,7] [--histories 400] [--further 2000] [--events 300] [--keep-copy]
 
-A workspace of the engine, the naive engine and a small player (`tests/planted/main.rs`) is made under `target/planted/`.
-First the copy as it is has to be clean: what fails without a bug catches none. Then each bug of the list is written into it, built in the dev profile of the
-project and played: generated histories (`tests/it/histories/`) until the first that fails, `--histories` of them, and up
-to `--further` for a bug that those do not catch. Exit status 1: a bug is not caught, or the copy is not clean. A text that is not found exactly once is an error: the list has to follow the engine.
-`--keep-copy` plants in the copy of the last run, whatever the tree is now.
+A workspace of the engine, the naive engine and a small player (`tests/planted/main.rs`) is made in `target/planted/`.
+First the copy as it is has to be clean. Then each bug of the list is written into it, built in the dev profile of the
+project and played: generated histories (`tests/it/histories/`) until the first that fails, at most `--histories`,
+and up to `--further` for a bug that those do not catch. A seed that fails without a bug catches none.
+
+Exit status 1: a bug is not caught, or the copy is not clean. A text not found exactly once is an error: the list has to
+follow the engine. `--keep-copy` plants in the copy of the last run, whatever the tree is now.
 """
 import argparse, os, pathlib, re, shutil, subprocess, sys, time
 
@@ -56,8 +58,6 @@ BUGS = [
     ("presence.rs", "let (at, ws) = (ends.min().unwrap_or(0), row.workspace());",
      "let (at, ws) = (ends.max().unwrap_or(0), row.workspace());",
      "of several leases only the last wakes us: the first does not expire"),
-    ("presence.rs", "            && known.is_choice == (*by == By::Agent)\n", "",
-     "a renewal moves the agent's choice to whoever renews"),
     ("state/agent.rs", "match self.word.or(self.choice)", "match self.choice.or(self.word)",
      "a supervisor's word stands below the agent's own"),
     ("presence.rs", "(count >= STORM_MIN && ", "(count > STORM_MIN && ",
@@ -67,8 +67,20 @@ BUGS = [
     ("state/apply.rs", "let short_away = row.away_since > 0 && now - row.away_since < reset;",
      "let short_away = row.away_since > now + reset;",
      "a short absence costs an agent his idle time"),
+    ("state/apply.rs", "                    row.sequence = *sequence;\n",
+     "                    row.sequence = *sequence;\n                    let status = row.status;\n"
+     "                    self.agents[*agent as usize].choice = Some(status);\n",
+     "a renewal moves the agent's choice, whoever renews"),
+    ("presence.rs", "if *s <= k)", "if *s < k)",
+     "a word with the sequence number of the last one is taken"),
+    ("presence.rs", "(count >= STORM_MIN && count * STORM_SHARE", "(count >= STORM_MIN && count",
+     "a storm is one only where all leases run out together"),
+    ("state/hold.rs", "if matches!(hold.kind, HoldKind::Work | HoldKind::WrapUp) {",
+     "if matches!(hold.kind, HoldKind::Work) {",
+     "idle time counts from the end of the talk, not of the wrap-up"),
     # Which agent, which conversation
-    ("state/workspace.rs", "        rank: m.rank,\n        delay_ms: m.delay_ms,", "        rank: 5,\n        delay_ms: m.delay_ms,",
+    ("state/workspace.rs", "        rank: m.rank,\n        delay_ms: m.delay_ms,",
+     "        rank: 5,\n        delay_ms: m.delay_ms,",
      "the rank of a membership is ignored"),
     ("state/workspace.rs", "        priority: m.priority,\n        rank:", "        priority: 5,\n        rank:",
      "the priority of a membership is ignored"),
@@ -90,6 +102,10 @@ BUGS = [
      "a preference does not end when the preferred agent goes offline"),
     ("command.rs", "let class = if waiting.class == 1 { 1 } else { tier.class };", "let class = tier.class;",
      "a new tier takes back a promotion"),
+    ("dispatch.rs", "agent, frozen: found.frozen });", "agent, frozen: Default::default() });",
+     "who is left out of a pick is not frozen in his rotation"),
+    ("state/lane.rs", "could && priority(*other) < here", "could && priority(*other) > here",
+     "an agent serves the highest number of his priorities first"),
     # Waiting and queues
     ("queueing.rs", "taken.filter(|(at, _)| waiting.skipped >> at & 1 == 0)", "taken",
      "a step that was skipped is applied"),
@@ -119,26 +135,13 @@ BUGS = [
     ("state/apply.rs", "        row.epoch += 1;\n        row.tier = tier;\n", "        row.tier = tier;\n",
      "the epoch is not raised at reopen"),
     # Timers, recovery, digest
-    ("state/timers.rs", "let (arm, turns) = (self.armed, self.turns);", "let (arm, turns) = (u64::from(slot), self.turns);",
+    ("state/timers.rs", "let (arm, turns) = (self.armed, self.turns);",
+     "let (arm, turns) = (u64::from(slot), self.turns);",
      "timers due together fire by slot, not in the order of their arming"),
     ("state/timers.rs", "self.armed += u64::from(at != 0);", "self.armed += u64::from(at != 0 && turns);",
      "the arm number is counted live only, not in recovery"),
     ("state/customers.rs", "            self.fact_changes(BLOCKED, workspace, customer, 0, is);\n", "",
      "the digest forgets who is blocked"),
-    ("state/apply.rs", "                    row.sequence = *sequence;\n",
-     "                    row.sequence = *sequence;\n                    let status = row.status;\n"
-     "                    self.agents[*agent as usize].choice = Some(status);\n",
-     "a renewal moves the agent's choice, whoever renews"),
-    ("presence.rs", "if *s <= k)", "if *s < k)",
-     "a word with the sequence number of the last one is taken"),
-    ("dispatch.rs", "agent, frozen: found.frozen });", "agent, frozen: Default::default() });",
-     "who is left out of a pick is not frozen in his rotation"),
-    ("presence.rs", "(count >= STORM_MIN && count * STORM_SHARE", "(count >= STORM_MIN && count",
-     "a storm is one only where all leases run out together"),
-    ("state/hold.rs", "if matches!(hold.kind, HoldKind::Work | HoldKind::WrapUp) {", "if matches!(hold.kind, HoldKind::Work) {",
-     "idle time counts from the end of the talk, not of the wrap-up"),
-    ("state/lane.rs", "could && priority(*other) < here", "could && priority(*other) > here",
-     "an agent serves the highest number of his priorities first"),
 ]
 
 PLAYER = """[package]

@@ -149,16 +149,20 @@ impl Stepping<'_> {
         let Some(tier) = tier else { return RECORDED };
         let is_affected = |slot: &u32| {
             let row = self.state.conversation(*slot);
-            matches!(row.phase(), Phase::Queued | Phase::Offered) && row.tier() != tier
+            row.is_open() && row.tier() != tier
         };
         let theirs = self.state.conversations_of_customer(customer.hash).iter().copied();
         let affected: alloc::vec::Vec<u32> = theirs.filter(is_affected).take(TOLD_MAX).collect();
-        let verdict = if affected.is_empty() { RECORDED } else { DECIDED };
+        let mut verdict = RECORDED;
         for slot in affected {
             self.mark(slot, |m| m.tier = tier);
+            if !matches!(self.state.conversation(slot).phase(), Phase::Queued | Phase::Offered) {
+                continue; // it counts when it waits again
+            }
             self.stands_otherwise(slot);
             self.tell_conversation(DecisionType::ConversationUpdated, Reason::Customer, slot, None);
             self.rearm_wait(slot);
+            verdict = DECIDED;
         }
         verdict
     }

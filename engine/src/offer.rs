@@ -3,6 +3,7 @@
 use crate::decision::{DecisionType, Reason};
 use crate::effect::{Effect, TimerKind};
 use crate::id::Id;
+use crate::queueing::Entering;
 use crate::state::Phase;
 use crate::step::{About, DECIDED, Stepping, Verdict, rejected};
 
@@ -139,7 +140,13 @@ impl Stepping<'_> {
     pub(crate) fn withdraw_from(&mut self, slot: u32, reason: Reason, declined: bool) {
         let row = self.state.conversation(slot);
         let (offer, Some(agent)) = (row.offer(), self.offered_agent(slot)) else { return };
-        let is_warm = row.is_offer_warm();
+        let (is_warm, ws, queue, arrival) = (row.is_offer_warm(), row.workspace(), row.queue(), row.arrival());
+        if !is_warm && self.state.workspace(ws).queue(queue).is_none() {
+            // Its queue is gone meanwhile: it goes where all go that have none.
+            self.withdraw(slot, reason);
+            let route = self.state.workspace(ws).default_route();
+            return self.enter(slot, Entering::new(route, Reason::Requeue, arrival));
+        }
         self.effect(Effect::OfferEnded { conversation: slot });
         if !is_warm {
             self.stand_anew(slot, |w| {

@@ -175,9 +175,10 @@ impl Stepping<'_> {
         self.arm_of(TimerKind::Lease, ws, slot, 0);
         let before = self.told_of_presence(slot);
         let is_over = |r: &&Presence| r.term_ms > 0 && r.expires_at <= self.now;
-        let over: Vec<u128> = self.state.agent(slot).rows().iter().filter(is_over).map(|r| r.source).collect();
-        for source in over {
-            match self.storm(ws, source) {
+        let over: Vec<(u128, bool)> =
+            self.state.agent(slot).rows().iter().filter(is_over).map(|r| (r.source, r.is_graced)).collect();
+        for (source, is_graced) in over {
+            match if is_graced { None } else { self.storm(ws, source) } {
                 Some(count) => self.suspect(ws, source, count),
                 None => self.effect(Effect::LeaseExpired { agent: slot, source }),
             }
@@ -195,7 +196,9 @@ impl Stepping<'_> {
         }
         let (mut alive, mut late) = (0, 0);
         for slot in workspace.agents() {
-            for row in self.state.agent(*slot).rows().iter().filter(|r| r.source == source && r.term_ms > 0) {
+            for row in
+                self.state.agent(*slot).rows().iter().filter(|r| r.source == source && r.term_ms > 0 && !r.is_graced)
+            {
                 let left = row.expires_at.saturating_sub(self.now);
                 alive += 1;
                 late += usize::from(left <= STORM_MS && left * 3 < row.term_ms);
@@ -237,40 +240,49 @@ impl Stepping<'_> {
         if before == Status::Offline {
             return;
         }
-        let workspace = self.state.workspace(ws);
-        let channels = (0..workspace.channels.len()).filter_map(|c| workspace.channel(c));
-        let leaves = channels.filter(|c| !c.live && c.on_offline != OnOffline::Keep);
-        let grace = leaves.map(|c| c.offline_grace_ms).min();
-        let at = grace.map_or(0, |grace| (self.now + grace).max(1));
+        let at = self.next_grace(slot, None);
         self.arm_of(TimerKind::Away, ws, slot, at);
+    }
+
+    /// When the next grace of a channel is over for one who is offline, of those longer than `after`; 0: none is.
+    fn next_grace(&self, slot: u32, after: Option<u64>) -> u64 {
+        let row = self.state.agent(slot);
+        let workspace = self.state.workspace(row.workspace());
+        let channels = (0..workspace.channels.len()).filter_map(|c| workspace.channel(c));
+        let leaves = channels.filter(|c| !c.live && c.on_offline != OnOffline::Keep).map(|c| c.offline_grace_ms);
+        let next = leaves.filter(|grace| after.is_none_or(|after| *grace > after)).min();
+        next.map_or(0, |grace| row.offline_since() + grace)
     }
 
     /// He is still offline: what his channels do not leave with him is queued again.
     pub(crate) fn away_is_due(&mut self, slot: u32) {
         let row = self.state.agent(slot);
         let ws = row.workspace();
-        self.arm_of(TimerKind::Away, ws, slot, 0);
-        if self.state.agent(slot).effective() != Status::Offline {
-            return;
+        if row.effective() != Status::Offline {
+            return self.arm_of(TimerKind::Away, ws, slot, 0);
         }
+        let gone_for = self.now - row.offline_since();
+        let next = self.next_grace(slot, Some(gone_for));
+        self.arm_of(TimerKind::Away, ws, slot, next);
         for conversation in self.by_creation(self.state.owned_by(slot).collect()) {
-            let row = self.state.conversation(conversation);
-            let Some(channel) = self.state.workspace(ws).channel(row.channel()) else { continue };
-            if row.live() || channel.on_offline == OnOffline::Keep || !self.has_budget() {
+            let Some(returns) = self.leaves_absent(conversation, gone_for).filter(|_| self.has_budget()) else {
                 continue;
-            }
+            };
             self.budget -= 1;
-            self.taken_from_absent(conversation, slot, channel.on_offline == OnOffline::Return);
+            self.taken_from_absent(conversation, slot, returns);
         }
-        // What the step's bound left.
-        let is_left = |c: &u32| {
-            let row = self.state.conversation(*c);
-            let channel = self.state.workspace(ws).channel(row.channel());
-            !row.live() && channel.is_some_and(|c| c.on_offline != OnOffline::Keep)
-        };
-        if self.state.owned_by(slot).any(|c| is_left(&c)) {
+        // What the step's bound left is done at once.
+        if self.state.owned_by(slot).any(|c| self.leaves_absent(c, gone_for).is_some()) {
             self.arm_of(TimerKind::Away, ws, slot, self.now);
         }
+    }
+
+    /// Whether what an agent owns leaves him who has been offline for so long: back to him first, or not.
+    fn leaves_absent(&self, conversation: u32, gone_for: u64) -> Option<bool> {
+        let row = self.state.conversation(conversation);
+        let channel = self.state.workspace(row.workspace()).channel(row.channel())?;
+        let leaves = !row.live() && channel.on_offline != OnOffline::Keep && channel.offline_grace_ms <= gone_for;
+        leaves.then_some(channel.on_offline == OnOffline::Return)
     }
 
     fn taken_from_absent(&mut self, slot: u32, owner: u32, returns: bool) {

@@ -34,6 +34,11 @@ impl Stepping<'_> {
 
     fn look_again(&mut self, slot: u32) {
         let row = self.state.conversation(slot);
+        if row.phase() == Phase::Parked && self.state.workspace(row.workspace()).queue(row.queue()).is_none() {
+            // Its queue will not open any more.
+            self.budget = self.budget.saturating_sub(1);
+            return self.woken(slot, Reason::Due);
+        }
         if row.phase() != Phase::Queued {
             return;
         }

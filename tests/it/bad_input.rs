@@ -145,11 +145,11 @@ fn what_is_not_allowed_is_answered_with_its_code() {
     let unknown_channel = json!({"channel": "pigeon", "customer": {"id": "cu-2"}});
     assert_eq!(outcome("8", "contact.started", unknown_channel), is("ignored", "unknown_channel"));
     // Known and not built: never silently taken.
-    assert_eq!(outcome("9", "source.heartbeat", json!({})), is("ignored", "unsupported"));
-    assert_eq!(outcome("10", "conversation.snooze", json!({"conversation": "c1"})), is("rejected", "unsupported"));
-    let leased = json!({"agent": "ada", "status": "online", "expires_in_s": 60});
-    assert_eq!(outcome("11", "agent.presence", leased), is("ignored", "unsupported"));
-    let stepped = json!({"version": 2, "queue": [{"name": "all", "steps": []}], "rule": [{"queue": "all"}]});
+    assert_eq!(outcome("9", "customer.erased", json!({"customer": {"id": "cu-1"}})), is("ignored", "unsupported"));
+    assert_eq!(outcome("10", "callback.request", json!({"conversation": "c1"})), is("rejected", "unsupported"));
+    let warm = json!({"conversation": "c1", "to": {"queue": "all"}, "warm": true});
+    assert_eq!(outcome("11", "conversation.transfer", warm), is("rejected", "unsupported"));
+    let stepped = json!({"version": 2, "queue": [{"name": "all", "calendar": "office"}], "rule": [{"queue": "all"}]});
     assert_eq!(outcome("12", "workspace.configure", stepped), is("rejected", "unsupported"));
     let dangling = json!({"version": 2, "queue": [{"name": "all"}], "rule": [{"queue": "none"}]});
     assert_eq!(outcome("13", "workspace.configure", dangling), is("rejected", "invalid_policy"));

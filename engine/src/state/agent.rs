@@ -29,6 +29,8 @@ pub struct Presence {
     pub channels: u64,
     /// It was the agent's own choice.
     pub is_choice: bool,
+    /// Extended in a storm and not renewed since: it is not extended again.
+    pub is_graced: bool,
 }
 
 /// An agent's membership of a queue, by slots.
@@ -148,6 +150,8 @@ pub struct Agent {
     pub(super) effective: Status,
     /// Channels on which he is routable (derived).
     pub(super) routable: u64,
+    /// When he went offline; 0: he is not.
+    pub(super) offline_since: u64,
     /// When he went from online to away; 0 otherwise.
     pub(super) away_since: u64,
     pub(super) idle_since: u64,
@@ -202,6 +206,7 @@ impl Agent {
             word: None,
             effective: Status::Offline,
             routable: 0,
+            offline_since: 0,
             away_since: 0,
             idle_since: 0,
             last_given: 0,
@@ -324,7 +329,7 @@ impl Agent {
         let flags = u64::from(self.removed) << 2 | u64::from(self.draining) << 1 | u64::from(self.not_responding);
         f.word(status(self.choice) << 24 | status(self.word) << 16 | (self.effective as u64) << 8 | flags);
         f.word(u64::from(self.successor) << 32 | u64::from(self.declines));
-        for word in [self.away_since, self.idle_since, self.last_given, self.paced, self.routable] {
+        for word in [self.offline_since, self.away_since, self.idle_since, self.last_given, self.paced, self.routable] {
             f.word(word);
         }
         for timer in &self.timers {
@@ -333,7 +338,8 @@ impl Agent {
         }
         for row in &self.rows {
             f.wide(row.source);
-            let flags = u64::from(row.is_choice) << 2
+            let flags = u64::from(row.is_graced) << 3
+                | u64::from(row.is_choice) << 2
                 | u64::from(row.session.is_some()) << 1
                 | u64::from(row.sequence.is_some());
             f.word((row.status as u64) << 8 | flags);
@@ -384,6 +390,9 @@ impl Agent {
     }
     pub fn idle_since(&self) -> u64 {
         self.idle_since
+    }
+    pub fn offline_since(&self) -> u64 {
+        self.offline_since
     }
     pub fn last_given(&self) -> u64 {
         self.last_given

@@ -62,6 +62,7 @@ impl State {
                     expires_at: if *term_ms == 0 { 0 } else { self.now + term_ms },
                     channels: channels.unwrap_or(ALL),
                     is_choice: *by == By::Agent,
+                    is_graced: false,
                 };
                 self.presence(*agent, row);
             }
@@ -221,6 +222,7 @@ impl State {
                 if let Some(row) = self.agents[*agent as usize].rows.iter_mut().find(|r| r.source == *source) {
                     row.expires_at = now + row.term_ms;
                     row.sequence = *sequence;
+                    row.is_graced = false;
                 }
                 self.mark_agent(*agent);
             }
@@ -578,9 +580,11 @@ impl State {
     fn lease_expired(&mut self, agent: u32, source: u128) {
         let now = self.now;
         let row = &mut self.agents[agent as usize];
+        let mut was_graced = false;
         if let Some(known) = row.rows.iter_mut().find(|r| r.source == source) {
             // Its order stays known: what comes late is still late.
             (known.status, known.term_ms, known.expires_at) = (Status::Offline, 0, 0);
+            was_graced = core::mem::take(&mut known.is_graced);
         }
         let sources = &mut self.workspaces[row.workspace as usize].sources;
         let at = sources.iter().position(|s| s.source == source).unwrap_or_else(|| {
@@ -594,7 +598,9 @@ impl State {
         sources.push(known);
         let expired = &mut sources.last_mut().expect("it was just put there").expired;
         expired.retain(|at| now - *at < STORM_MS);
-        expired.push(now);
+        if !was_graced {
+            expired.push(now);
+        }
         let workspace = self.agents[agent as usize].workspace;
         self.mark_workspace(workspace);
         self.presence_changes(agent);
@@ -616,6 +622,7 @@ impl State {
             for row in &mut self.agents[slot as usize].rows {
                 if row.term_ms > 0 && (source == 0 || row.source == source) {
                     row.expires_at = row.expires_at.max(from) + grace_ms;
+                    row.is_graced |= source != 0;
                     changed = true;
                 }
             }
@@ -671,6 +678,7 @@ impl State {
                 }
             }
             row.away_since = if old == Status::Online && new == Status::Away { now } else { 0 };
+            row.offline_since = if new == Status::Offline { now } else { 0 };
         }
         self.refresh(agent);
         self.mark_agent(agent);

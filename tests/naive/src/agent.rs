@@ -46,6 +46,8 @@ pub struct Row {
     pub expires_at: Option<u64>,
     /// None: all.
     pub channels: Option<Vec<u128>>,
+    /// Extended in a storm, and not renewed since.
+    pub is_graced: bool,
 }
 
 pub struct Agent {
@@ -63,6 +65,7 @@ pub struct Agent {
     pub away_since: Option<u64>,
     /// Offline: when his work is looked at.
     pub away_at: Option<u64>,
+    pub offline_since: u64,
     pub idle_since: u64,
     pub holds: Vec<Hold>,
     pub is_draining: bool,
@@ -91,6 +94,7 @@ impl Agent {
             effective: Status::Offline,
             away_since: None,
             away_at: None,
+            offline_since: 0,
             idle_since: now,
             holds: Vec::new(),
             is_draining: false,

@@ -74,6 +74,11 @@ impl Step<'_> {
     /// Its key, requirement set and deadlines anew.
     fn reevaluate(&mut self, id: &str) {
         let Some(conversation) = self.workspace.conversations.get(id) else { return };
+        if conversation.phase == PhaseWord::Parked && self.workspace.queue(&conversation.queue).is_none() {
+            // Its queue will not open any more.
+            self.left = self.left.saturating_sub(1);
+            return self.wake(id, Reason::Due);
+        }
         if conversation.phase != PhaseWord::Queued {
             return;
         }

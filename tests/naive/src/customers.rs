@@ -52,11 +52,15 @@ impl Step<'_> {
             let waiting = |id: &String| {
                 let conversation = &self.workspace.conversations[id];
                 let is_his = conversation.customer.as_deref() == Some(customer);
-                is_his && conversation.waits() && conversation.tier.as_ref() != Some(&tier)
+                is_his && !conversation.is_resolved() && conversation.tier.as_ref() != Some(&tier)
             };
             let waiting: Vec<String> = self.workspace.by_creation().into_iter().filter(waiting).collect();
             for id in waiting.into_iter().take(UPDATES_MAX) {
+                let waits = self.workspace.conversations[&id].waits();
                 self.change_tier(&id, &tier);
+                if !waits {
+                    continue;
+                }
                 self.tell(DecisionType::ConversationUpdated, Reason::Customer, &id);
                 self.rearm(&id);
             }

@@ -2,6 +2,7 @@
 
 use crate::agent::HoldKind;
 use crate::conversation::Offer;
+use crate::entering::Entering;
 use crate::telling::{Step, Verdict};
 use engine::decision::{DecisionType, PhaseWord, Reason, ToldDetail};
 use engine::policy::{Exit, ExitKind, RoundEnd};
@@ -46,16 +47,20 @@ impl Step<'_> {
         self.take_offer_away(id, reason, "", false);
     }
 
-    /// The open offer is no more, and where nobody owns it, the conversation stands in line again.
-    pub fn withdraw_to_line(&mut self, id: &str, reason: Reason, text: &str) {
-        self.take_offer_away(id, reason, text, true);
+    /// The open offer is no more, and where nobody owns it, the conversation stands in line again. False: in another queue
+    /// than before, which is gone.
+    pub fn withdraw_to_line(&mut self, id: &str, reason: Reason, text: &str) -> bool {
+        self.take_offer_away(id, reason, text, true)
     }
 
-    fn take_offer_away(&mut self, id: &str, reason: Reason, text: &str, returns: bool) {
-        let Some(conversation) = self.workspace.conversations.get_mut(id) else { return };
-        let Some(offer) = conversation.offer.take() else { return };
+    fn take_offer_away(&mut self, id: &str, reason: Reason, text: &str, returns: bool) -> bool {
+        let Some(conversation) = self.workspace.conversations.get_mut(id) else { return true };
+        let Some(offer) = conversation.offer.take() else { return true };
         let index = self.agent_number(&offer.agent);
         self.workspace.agents[index].holds.retain(|hold| hold.kind != HoldKind::Offer || hold.reference != id);
+        let queue = &self.workspace.conversations[id].queue;
+        let is_homeless = returns && !offer.warm && self.workspace.queue(queue).is_none();
+        let returns = returns && !is_homeless;
         if !offer.warm {
             if let Some(conversation) = self.workspace.conversations.get_mut(id) {
                 conversation.phase = PhaseWord::Queued;
@@ -74,7 +79,13 @@ impl Step<'_> {
         if returns {
             self.rearm(id);
         }
+        if is_homeless {
+            // Its queue is gone meanwhile: it goes where all go that have none.
+            let (queue, rule) = self.own_queue_again(id);
+            self.enter(id, Entering { queue, rule, reason: Reason::Requeue, ..Entering::default() });
+        }
         self.rearm_agent(index);
+        !is_homeless
     }
 
     /// An offer that was made while the shard was behind has its time from now on.
@@ -115,8 +126,8 @@ impl Step<'_> {
             Err(refusal) => return refusal,
         };
         self.catch_up(&id);
-        self.withdraw_to_line(&id, Reason::Declined, reason.unwrap_or(""));
-        self.declined(&id, agent, true);
+        let is_where_it_was = self.withdraw_to_line(&id, Reason::Declined, reason.unwrap_or(""));
+        self.declined(&id, agent, true, is_where_it_was);
         Verdict::decided()
     }
 
@@ -124,8 +135,8 @@ impl Step<'_> {
         let Some(agent) = self.workspace.conversations[id].offer.as_ref().map(|offer| offer.agent.clone()) else {
             return;
         };
-        self.withdraw_to_line(id, Reason::Expired, "");
-        self.declined(id, &agent, true);
+        let is_where_it_was = self.withdraw_to_line(id, Reason::Expired, "");
+        self.declined(id, &agent, true, is_where_it_was);
     }
 
     /// The conversation of this open offer, if it is the agent's.
@@ -143,9 +154,13 @@ impl Step<'_> {
     }
 
     /// He had his chance in this round.
-    pub fn declined(&mut self, id: &str, agent: &str, is_miss: bool) {
+    pub fn declined(&mut self, id: &str, agent: &str, is_miss: bool, is_where_it_was: bool) {
         let is_waiting = self.workspace.is_in_line(id);
-        if is_waiting && let Some(conversation) = self.workspace.conversations.get_mut(id) {
+        // Where its queue was gone it has come into another, and nobody there has been asked.
+        if is_waiting
+            && is_where_it_was
+            && let Some(conversation) = self.workspace.conversations.get_mut(id)
+        {
             conversation.declined.insert(agent.to_string());
         }
         let index = self.agent_number(agent);

@@ -90,6 +90,7 @@ impl Step<'_> {
             term_ms: word.term_ms,
             expires_at: word.term_ms.map(|term| now + term),
             channels: word.channels.as_ref().map(|channels| self.workspace.known_channels(channels)),
+            is_graced: false,
         };
         let agent = &mut self.workspace.agents[index];
         if let Some(known) = agent.rows.iter_mut().find(|known| known.source == source) {
@@ -103,8 +104,9 @@ impl Step<'_> {
                 is_same && known.channels == row.channels && row.term_ms.is_some() && known.term_ms == row.term_ms;
             if is_renewal {
                 let (left, term) = (known.expires_at.unwrap_or(0).saturating_sub(now), row.term_ms.unwrap_or(0));
-                let is_next =
-                    row.sequence.is_none_or(|sequence| known.sequence.is_some_and(|last| sequence == last + 1));
+                let is_next = row
+                    .sequence
+                    .is_none_or(|sequence| known.sequence.is_some_and(|last| last.checked_add(1) == Some(sequence)));
                 if left * 3 >= term * 2 && is_next {
                     return Lease::Refused(Verdict::Renewed);
                 }
@@ -184,6 +186,7 @@ impl Step<'_> {
         let grace_ms = returned.map(|channel| channel.offline_grace_ms).min();
         agent.away_at = grace_ms.filter(|_| effective == Status::Offline).map(|grace_ms| now + grace_ms);
         agent.effective = effective;
+        agent.offline_since = now;
     }
 
     /// After it is told that an agent takes nothing on some channels any more: his offers go on, nobody waits for him,
@@ -276,15 +279,18 @@ impl Step<'_> {
         let before = self.appearance(index);
         let now = self.now;
         let rows = &self.workspace.agents[index].rows;
-        let expired: Vec<u128> =
-            rows.iter().filter(|row| row.expires_at.is_some_and(|at| at <= now)).map(|row| row.source).collect();
-        for source in expired {
-            if !self.is_storm(source) {
+        let expired = rows.iter().filter(|row| row.expires_at.is_some_and(|at| at <= now));
+        let expired: Vec<(u128, bool)> = expired.map(|row| (row.source, row.is_graced)).collect();
+        for (source, is_graced) in expired {
+            if is_graced || !self.is_storm(source) {
                 for row in self.workspace.agents[index].rows.iter_mut().filter(|row| row.source == source) {
                     row.status = Status::Offline;
                     (row.term_ms, row.expires_at) = (None, None);
+                    row.is_graced = false;
                 }
-                self.workspace.expiries.entry(source).or_default().push(now);
+                if !is_graced {
+                    self.workspace.expiries.entry(source).or_default().push(now);
+                }
             }
         }
         self.presence_changed(index, before, Reason::LeaseExpired);
@@ -300,7 +306,8 @@ impl Step<'_> {
         let expired = expiries.len();
         let rows = self.workspace.agents.iter().flat_map(|agent| &agent.rows).filter(|row| row.source == source);
         let name = rows.clone().map(|row| row.source_name.clone()).next().unwrap_or_default();
-        let leases: Vec<(u64, u64)> = rows.filter_map(|row| Some((row.expires_at?, row.term_ms?))).collect();
+        let leases: Vec<(u64, u64)> =
+            rows.filter(|row| !row.is_graced).filter_map(|row| Some((row.expires_at?, row.term_ms?))).collect();
         let is_ending = |(at, term): &&(u64, u64)| *at <= now + STORM_MS && at.saturating_sub(now) * 3 < *term;
         let ending = leases.iter().filter(is_ending).count();
         let (lost, all) = (ending + expired, leases.len() + expired);
@@ -325,6 +332,7 @@ impl Step<'_> {
                 && let Some(expires_at) = &mut row.expires_at
             {
                 *expires_at = now.max(*expires_at) + grace_ms;
+                row.is_graced |= of_source.is_some();
             }
         }
         self.rearm_agent(index);
@@ -362,13 +370,20 @@ impl Step<'_> {
     pub fn away_too_long(&mut self, index: usize) {
         let agent = &mut self.workspace.agents[index];
         let Some(due_at) = agent.away_at.take() else { return };
-        let name = agent.id.clone();
+        let (name, offline_since) = (agent.id.clone(), agent.offline_since);
+        let gone_for = self.now - offline_since;
+        let channels = self.workspace.past_channels.values().filter(|channel| !channel.live);
+        let graces =
+            channels.filter(|channel| channel.on_offline != OnOffline::Keep).map(|channel| channel.offline_grace_ms);
+        let next = graces.filter(|grace_ms| *grace_ms > gone_for).min();
+        self.workspace.agents[index].away_at = next.map(|grace_ms| offline_since + grace_ms);
         for id in self.workspace.owned_by(&name) {
             let conversation = &self.workspace.conversations[&id];
             let channel = self.workspace.channel_ever(&conversation.channel);
             let on_offline =
                 channel.filter(|channel| !channel.live).map_or(OnOffline::Keep, |channel| channel.on_offline);
-            if on_offline == OnOffline::Keep || conversation.live {
+            let grace_ms = channel.map_or(0, |channel| channel.offline_grace_ms);
+            if on_offline == OnOffline::Keep || conversation.live || grace_ms > gone_for {
                 continue;
             }
             if self.left == 0 {

@@ -245,8 +245,8 @@ impl Step<'_> {
         }
         if is_offered {
             let agent = conversation.offer.as_ref().map(|offer| offer.agent.clone()).unwrap_or_default();
-            self.withdraw_to_line(&id, Reason::Rescinded, "");
-            self.declined(&id, &agent, false);
+            let is_where_it_was = self.withdraw_to_line(&id, Reason::Rescinded, "");
+            self.declined(&id, &agent, false, is_where_it_was);
             return Verdict::decided();
         }
         let (queue, rule) = self.own_queue_again(&id);
