@@ -3,7 +3,7 @@
 use crate::decision::{DecisionType, Reason};
 use crate::effect::{Effect, NameOf};
 use crate::id::{Id, Kind};
-use crate::policy::{AgentConfig, Policy};
+use crate::policy::{AgentConfig, ExitKind, Policy};
 use crate::state::workspace::Names;
 use crate::step::{DECIDED, RECORDED, Stepping, Verdict, rejected};
 use crate::wire::Wire;
@@ -181,13 +181,20 @@ impl Stepping<'_> {
             self.takes_no_more(slot, true);
         }
         self.rounds_may_end(rounds);
-        if self.delays(slot) != delays
-            && let Some(oldest) = self.state.oldest(ws)
-        {
-            // Who waits may reach him at another time now.
+        self.unstaffed(ws);
+        self.review_abilities(ws, self.delays(slot) != delays);
+        DECIDED
+    }
+
+    /// What agents can do, or when they are reached (`always`), has changed: who waits is looked at again, where that
+    /// may matter to somebody.
+    pub(crate) fn review_abilities(&mut self, ws: u32, always: bool) {
+        let workspace = self.state.workspace(ws);
+        let minds = |queue: u32| workspace.queue(queue).is_some_and(|q| q.on_unservable.kind != ExitKind::Wait);
+        let is_minded = always || (0..workspace.queues.len()).any(minds);
+        if let Some(oldest) = self.state.oldest(ws).filter(|_| is_minded) {
             self.effect(Effect::Reviewed { workspace: ws, next: Some(oldest) });
         }
-        DECIDED
     }
 
     /// Delays of an agent's memberships, by queue.

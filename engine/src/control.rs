@@ -105,6 +105,19 @@ impl Stepping<'_> {
         }
     }
 
+    /// An agent came: what his queues have set aside for want of anybody comes back.
+    pub(crate) fn staffed(&mut self, agent: u32) {
+        let ws = self.state.agent(agent).workspace();
+        for queue in 0..self.state.workspace(ws).queues.len() {
+            let workspace = self.state.workspace(ws);
+            let parks = workspace.queue(queue).is_some_and(|q| q.on_unstaffed.kind == ExitKind::Park);
+            let is_idle = workspace.desk(queue).sweep().is_none();
+            if parks && is_idle && self.state.agent(agent).member(queue).is_some() {
+                self.begin_sweep(ws, queue, Reason::Presence);
+            }
+        }
+    }
+
     /// One slice of each sweep of a workspace.
     pub(crate) fn sweep(&mut self, ws: u32) {
         if !self.state.workspace(ws).is_sweeping() {
@@ -133,6 +146,13 @@ impl Stepping<'_> {
         let desk = workspace.desk(queue);
         let row = self.state.conversation(slot);
         let is_parked = row.phase() == Phase::Parked;
+        if reason == Reason::Presence {
+            if is_parked && row.park_reason() == Reason::Unstaffed && !desk.is_closed() {
+                self.budget = self.budget.saturating_sub(1);
+                self.woken(slot, Reason::Due);
+            }
+            return;
+        }
         if desk.is_closed() && !desk.is_draining() && !is_parked {
             let exit = rule.on_closed.clone();
             let why = closed_reason(desk.control());

@@ -158,6 +158,9 @@ impl Stepping<'_> {
         if before.0 == Status::Online && after.0 != Status::Online {
             self.unstaffed(self.state.agent(slot).workspace());
         }
+        if before.0 != Status::Online && after.0 == Status::Online {
+            self.staffed(slot);
+        }
         self.rearm_away(slot, before.0);
         DECIDED
     }

@@ -64,7 +64,10 @@ impl Stepping<'_> {
         let class = if waiting.class == 1 { 1 } else { tier.class };
         let (step, ring) = (waiting.step.min(steps), waiting.ring && tier.ring_ms > 0);
         if self.would_stand(slot, (class, step, ring)) != before {
-            self.stand_anew(slot, |w| (w.class, w.step, w.ring) = (class, step, ring));
+            self.stand_anew(slot, |w| {
+                (w.class, w.step, w.ring) = (class, step, ring);
+                w.skipped &= (1 << step) - 1;
+            });
             self.tell_conversation(DecisionType::ConversationUpdated, Reason::Configured, slot, None);
         }
         self.rearm_wait(slot);

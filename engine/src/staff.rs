@@ -164,7 +164,9 @@ impl Stepping<'_> {
         let holds: Vec<u32> = self.state.holds_of(agent).filter(is_own).collect();
         holds.into_iter().for_each(|hold| self.effect(Effect::HoldEnded { hold }));
         self.rearm_wrap(agent);
-        self.hand_over(self.state.agent(agent).workspace());
+        let ws = self.state.agent(agent).workspace();
+        self.hand_over(ws);
+        self.review_abilities(ws, false);
         DECIDED
     }
 

@@ -147,6 +147,7 @@ impl Stepping<'_> {
         }
         self.stand_anew(slot, |w| {
             w.step = at + 1;
+            w.skipped &= !(1 << at); // of another policy's step
             w.step_head_start_ms += head_start_ms;
         });
         self.tell_conversation(DecisionType::ConversationRelaxed, Reason::Step, slot, None);

@@ -2,7 +2,8 @@
 //!
 //! The cases are those of `queueing_reference.json`: what each is, what must come out, and how far one run of a million
 //! arrivals may be off. Each is a workspace file and arrivals drawn by a seed; the player plays them as it plays any
-//! workload. A figure of the file that this does not know is a fault, so that none is passed over.
+//! workload. Of steady states every figure of the file is judged, and one that is not known is a fault; of the other cases
+//! those that `cases` names.
 //!
 //! | file | what |
 //! |---|---|

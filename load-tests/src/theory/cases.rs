@@ -8,7 +8,7 @@ use serde_json::Value;
 /// Samples of which one must have the figures of a printed table.
 const SAMPLES_MAX: u64 = 5_000;
 /// Of the Erlang C of Garnett, Mandelbaum and Reiman one sample in a thousand has both printed waits. The search for it
-/// begins where it once ended, 1,000,000 arrivals each; every sample is tested all the same.
+/// begins where it once ended with 1,000,000 arrivals: those before it are not tried again.
 const GARNETT_FIRST: u64 = 974;
 /// No waiting place: who is not answered within a millisecond is sent away. (0 places cannot be said: 0 is no limit.)
 const NO_PLACE_MS: u64 = 1;
@@ -341,7 +341,10 @@ impl Judged<'_> {
         for seed in first..first.saturating_add(SAMPLES_MAX) {
             let drawn = system.draw(self.run.arrivals, seed);
             if judge(&recursion::outcome(system, &drawn))?.iter().all(Row::is_inside) {
-                let note = format!("seed {seed}, the first from {first} on whose arrivals have the printed figures");
+                let note = format!(
+                    "seed {seed}, chosen: the first from {first} on whose arrivals have the printed figures by Kiefer and \
+                     Wolfowitz; the engine has to have them too"
+                );
                 return Ok((judge(&system.play_drawn(&drawn)?)?, note));
             }
         }

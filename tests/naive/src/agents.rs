@@ -40,7 +40,8 @@ impl Step<'_> {
         }
         self.stops_working(index, &before);
         self.rounds_may_end(rounds);
-        if delays != self.delays_of(index) {
+        self.sweep_unstaffed();
+        if delays != self.delays_of(index) || self.minds_abilities() {
             self.review();
         }
         self.rearm_agent(index);
@@ -80,6 +81,11 @@ impl Step<'_> {
         let memberships = self.workspace.memberships(&self.workspace.agents[index]).iter();
         let delayed = memberships.filter(|membership| membership.delay_ms > 0);
         delayed.map(|membership| (membership.queue.to_string(), membership.delay_ms)).collect()
+    }
+
+    /// Some queue sends away what nobody could serve.
+    fn minds_abilities(&self) -> bool {
+        self.workspace.policy.queues.iter().any(|queue| queue.on_unservable.kind != engine::policy::ExitKind::Wait)
     }
 
     /// What is open is looked at again.
@@ -182,6 +188,9 @@ impl Step<'_> {
         self.workspace.agent_index.remove(id);
         self.workspace.tombstones.insert(id.to_string(), index);
         self.shard.agents -= 1;
+        if self.minds_abilities() {
+            self.review();
+        }
         self.rearm_agent(index);
         Verdict::decided()
     }

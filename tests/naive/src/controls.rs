@@ -133,6 +133,14 @@ impl Step<'_> {
         let closed = self.workspace.is_closed(queue);
         let control = closed.filter(|_| !self.workspace.is_served(queue));
         match (control, kind) {
+            (_, SweepKind::Staffed) => {
+                let is_set_aside = conversation.phase == PhaseWord::Parked && conversation.parked == Reason::Unstaffed;
+                let wakes = is_set_aside && closed.is_none();
+                if wakes {
+                    self.wake(id, Reason::Due);
+                }
+                wakes
+            }
             (Some(control), _) if is_queued => {
                 let why = if control == Control::Emergency { Reason::Emergency } else { Reason::Closed };
                 let is_gone = self.take_way_out(id, &configured.on_closed, why);

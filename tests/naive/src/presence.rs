@@ -166,7 +166,25 @@ impl Step<'_> {
         self.agent_moved(index);
         self.tell_agent(DecisionType::AgentChanged, reason, index);
         self.stops_working(index, &before);
+        if !before.is_online && self.workspace.agents[index].is_online() {
+            self.sweep_staffed(index);
+        }
         true
+    }
+
+    /// What his queues have set aside for want of anybody comes back.
+    fn sweep_staffed(&mut self, index: usize) {
+        let agent = &self.workspace.agents[index];
+        let parks = |queue: &&Queue| {
+            queue.on_unstaffed.kind == ExitKind::Park
+                && self.workspace.membership(agent, &queue.name).is_some()
+                && !self.workspace.sweeps.contains_key(&*queue.name)
+        };
+        let queues: Vec<String> =
+            self.workspace.policy.queues.iter().filter(parks).map(|queue| queue.name.to_string()).collect();
+        for queue in queues {
+            self.begin_sweep(&queue, SweepKind::Staffed);
+        }
     }
 
     fn become_present(&mut self, index: usize, effective: Status) {

@@ -26,6 +26,8 @@ pub struct QueueControl {
 pub enum SweepKind {
     Closed,
     Unstaffed,
+    /// Somebody came online.
+    Staffed,
     /// Open again; the clocks of who waits in it stopped then.
     Opened {
         closed_since: u64,
