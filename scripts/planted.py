@@ -67,8 +67,8 @@ BUGS = [
     ("state/apply.rs", "let short_away = row.away_since > 0 && now - row.away_since < reset;",
      "let short_away = row.away_since > now + reset;",
      "a short absence costs an agent his idle time"),
-    ("state/apply.rs", "                    row.sequence = *sequence;\n",
-     "                    row.sequence = *sequence;\n                    let status = row.status;\n"
+    ("state/apply.rs", "                    row.sequence = *sequence;\n                    row.is_graced = false;\n",
+     "                    row.sequence = *sequence;\n                    row.is_graced = false;\n                    let status = row.status;\n"
      "                    self.agents[*agent as usize].choice = Some(status);\n",
      "a renewal moves the agent's choice, whoever renews"),
     ("presence.rs", "if *s <= k)", "if *s < k)",
@@ -299,4 +299,5 @@ def main():
     sys.exit(1 if missed or unclean else 0)
 
 
-main()
+if __name__ == "__main__":
+    main()
