@@ -1,7 +1,7 @@
 //! Applying effects: one match, each arm one call. Nothing here decides; the same lines run live and in recovery.
 
 use super::State;
-use super::agent::{ALL, Agent, Load, Part, Presence};
+use super::agent::{ALL, Agent, Load, Member, Part, Presence};
 use super::conversation::{Conversation, NONE, Phase, Texts};
 use super::digest::Fingerprint;
 use super::hold::Hold;
@@ -413,7 +413,8 @@ impl State {
         for slot in &ws.agents {
             let agent = &self.agents[*slot as usize];
             let Some(members) = agent.member_of.as_ref().filter(|_| !agent.removed) else { continue };
-            ws.has_priorities |= members.windows(2).any(|pair| pair[0].priority != pair[1].priority);
+            // Who is preferred in a queue of which he is no member serves it as an ordinary one.
+            ws.has_priorities |= members.iter().any(|member| member.priority != Member::of(0).priority);
             for member in members.iter().filter(|m| m.delay_ms > 0) {
                 let Some(desk) = ws.desks.get_mut(member.queue as usize) else { continue };
                 match desk.delays.binary_search_by_key(&member.delay_ms, |d| d.0) {

@@ -151,7 +151,8 @@ impl Step<'_> {
         self.end_bot(id);
         let (own, rule) = self.own_queue_again(id);
         let preferred = self.preferred_of_customer(id);
-        let queue = queue.unwrap_or(own);
+        // Into a queue that is named, it comes by the rule that chose its first one.
+        let (queue, rule) = queue.map_or((own, rule), |named| (named, None));
         self.enter(id, Entering { queue, rule, reason: Reason::Handoff, preferred, ..Entering::default() });
     }
 
