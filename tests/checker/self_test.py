@@ -117,7 +117,9 @@ def publish_before_commit(folder):
     seen = [event for event in before if event["data"]["position"]["seq"] <= lost]
     seen += [event for event in kept if event["data"]["position"]["seq"] >= lost]
     republish(folder, shard, seen)
-    return {"lost", "rewritten"}
+    # The record that took its number may have told nothing.
+    is_taken = any(event["data"]["position"]["seq"] == lost for event in kept)
+    return {"lost", "rewritten" if is_taken else "unconfirmed"}
 
 
 def republish(folder, shard, events):
