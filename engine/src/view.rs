@@ -191,12 +191,6 @@ impl<'a> Workspace<'a> {
         self.state.find_conversation(hash).map(|c| self.picture_conversation(c))
     }
 
-    /// Those that are not resolved, by creation.
-    pub fn open_conversations(&self) -> Vec<Conversation> {
-        let open = self.state.conversations_of(self.slot).filter(|c| self.state.conversation(*c).is_open());
-        open.map(|c| self.picture_conversation(c)).collect()
-    }
-
     fn picture_conversation(&self, slot: u32) -> Conversation {
         let row = self.state.conversation(slot);
         let ws = self.state.workspace(self.slot);

@@ -360,17 +360,6 @@ fn fifty_thousand_waiting_that_nobody_can_serve() {
     assert!(effects <= effects_alone + 24, "{effects} bytes of effects, {effects_alone} without them");
 }
 
-/// Who got each of these messages, a letter each.
-fn picks(desk: &mut Desk, second: u64, messages: std::ops::Range<usize>) -> String {
-    let mut picks = String::new();
-    for n in messages {
-        let told = desk.play(&format!("{second} message m{n} on=email"));
-        let assigned = told.iter().find(|line| line.starts_with("conversation.assigned auto"));
-        picks += assigned.and_then(|line| line.split(' ').nth(3)).unwrap_or("-");
-    }
-    picks
-}
-
 #[test]
 fn back_from_leave_not_flooded() {
     // Weighted: who is not there is frozen, he has nothing to catch up with.
@@ -379,17 +368,17 @@ fn back_from_leave_not_flooded() {
         desk.play(&format!("0 agent {agent} units=1000"));
         desk.play(&format!("0 online {agent}"));
     }
-    assert_eq!(picks(&mut desk, 1, 0..3), "abc");
+    assert_eq!(desk.picks(1, 0..3), "abc");
     desk.play("2 offline c");
-    assert_eq!(picks(&mut desk, 3, 3..63), "ab".repeat(30));
+    assert_eq!(desk.picks(3, 3..63), "ab".repeat(30));
     desk.play("100 online c");
-    assert_eq!(picks(&mut desk, 101, 63..72), "abcabcabc");
+    assert_eq!(desk.picks(101, 63..72), "abcabcabc");
     // Longest idle: he is idle since he came back.
     let mut desk = Desk::new(plain_policy(Strategy::LongestIdle));
     for line in ["0 agent a", "0 agent b", "0 agent c", "5 online a", "6 online b", "1000 online c"] {
         desk.play(line);
     }
-    assert_eq!(picks(&mut desk, 1001, 0..3), "abc");
+    assert_eq!(desk.picks(1001, 0..3), "abc");
 }
 
 #[test]
@@ -1019,10 +1008,10 @@ fn a_weight_changes_in_mid_rotation() {
     for line in ["0 agent a units=999", "0 agent b units=999", "0 online a", "0 online b"] {
         desk.play(line);
     }
-    assert_eq!(picks(&mut desk, 1, 0..3), "aba");
+    assert_eq!(desk.picks(1, 0..3), "aba");
     // a is half a pick ahead, and stays so: with weights 3 and 1 it goes on from -1/2 and 1/2.
     desk.play("2 agent a units=999 weight=3");
-    assert_eq!(picks(&mut desk, 3, 3..15), "baaabaaabaaa");
+    assert_eq!(desk.picks(3, 3..15), "baaabaaabaaa");
 }
 
 #[test]

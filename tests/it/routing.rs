@@ -362,17 +362,6 @@ fn beyond_its_limit_of_sets_an_idle_one_makes_room_or_the_events_skills_are_left
     assert_eq!(told[1..], assigned);
 }
 
-/// Who got each of so many messages, a letter each; `-` where one waits.
-fn picks(desk: &mut Desk, second: u64, messages: std::ops::Range<usize>) -> String {
-    let mut picks = String::new();
-    for n in messages {
-        let told = desk.play(&format!("{second} message m{n} on=email"));
-        let assigned = told.iter().find(|line| line.starts_with("conversation.assigned auto"));
-        picks += assigned.and_then(|line| line.split(' ').nth(3)).unwrap_or("-");
-    }
-    picks
-}
-
 #[test]
 fn each_rank_has_a_rotation_of_its_own() {
     let mut desk = Desk::new(policy(Strategy::WeightedRoundRobin));
@@ -388,10 +377,10 @@ fn each_rank_has_a_rotation_of_its_own() {
         desk.play(&format!("0 online {agent}"));
     }
     // The first rank while it has room; then the second, which is frozen whenever the first is back.
-    assert_eq!(picks(&mut desk, 1, 0..7), "ababcdc");
+    assert_eq!(desk.picks(1, 0..7), "ababcdc");
     desk.play("2 resolve m0");
     desk.play("2 resolve m1");
-    assert_eq!(picks(&mut desk, 3, 7..11), "abdc");
+    assert_eq!(desk.picks(3, 7..11), "abdc");
 }
 
 #[test]
@@ -400,11 +389,11 @@ fn a_new_member_starts_level_and_changes_nobodys_due() {
     for line in ["0 agent a units=999", "0 agent b units=999", "0 online a", "0 online b"] {
         desk.play(line);
     }
-    assert_eq!(picks(&mut desk, 1, 0..1), "a");
+    assert_eq!(desk.picks(1, 0..1), "a");
     desk.play("2 agent c units=999");
     desk.play("2 online c");
     // From -1/2, 1/2 and 0, a third each a pick.
-    assert_eq!(picks(&mut desk, 3, 1..10), "bcabcabca");
+    assert_eq!(desk.picks(3, 1..10), "bcabcabca");
 }
 
 #[test]

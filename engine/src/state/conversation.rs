@@ -326,9 +326,6 @@ impl Conversation {
     pub fn offer_hold(&self) -> Option<u32> {
         (self.offer_hold != NONE).then_some(self.offer_hold)
     }
-    pub fn is_offer_preferred(&self) -> bool {
-        self.offer_preferred
-    }
     pub fn is_offer_warm(&self) -> bool {
         self.offer_warm
     }

@@ -113,6 +113,17 @@ impl Desk {
         self.last.clone().unwrap_or_else(|| panic!("`{line}` is no event"))
     }
 
+    /// Who got each of these e-mails, a letter each; `-` for nobody.
+    pub fn picks(&mut self, second: u64, messages: std::ops::Range<usize>) -> String {
+        let mut picks = String::new();
+        for n in messages {
+            let told = self.play(&format!("{second} message m{n} on=email"));
+            let assigned = told.iter().find(|line| line.starts_with("conversation.assigned auto"));
+            picks += assigned.and_then(|line| line.split(' ').nth(3)).unwrap_or("-");
+        }
+        picks
+    }
+
     /// One line of a script.
     pub fn play(&mut self, line: &str) -> Vec<String> {
         let words: Vec<&str> = line.split_whitespace().collect();

@@ -437,7 +437,7 @@ impl Workspace {
         Requirement { skills, teams: teams.iter().map(|team| team.to_string()).collect(), ring }
     }
 
-    /// What this conversation asks for now, with other skills than its own.
+    /// What this conversation asks for at its present step, were these the skills asked of it.
     pub fn requirement_of(&self, conversation: &Conversation, asked: &Skills) -> Requirement {
         let ring = conversation.first_ring.then_some(conversation.tier.as_deref()).flatten();
         self.requirement(&conversation.queue, asked, &conversation.steps_applied, ring)
