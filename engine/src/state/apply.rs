@@ -1040,8 +1040,10 @@ impl State {
         if row.identity != 0 {
             identities.insert(0, row.identity);
         }
-        let hash = row.hash;
-        self.conversations[into as usize].epoch += 1;
+        let (hash, epoch) = (row.hash, row.epoch);
+        // Above both: the one merged away goes on under the survivor's epoch, and no id's epoch ever falls.
+        let survivor = &mut self.conversations[into as usize];
+        survivor.epoch = survivor.epoch.max(epoch) + 1;
         if let Ok(entry) = self.conversation_index.find_entry(hash as u64, |s| *s == from) {
             entry.remove();
         }

@@ -161,8 +161,8 @@ fn a_survivor_takes_the_earlier_arrival_and_the_others_owner() {
         = conversation.assigned auto a bert epoch=1
         # The other survives: it is bert's now.
         7 merge a b into=b
-        = conversation.assigned merged b bert epoch=2
-        = conversation.merged merged b bert epoch=2 other=a
+        = conversation.assigned merged b bert epoch=3
+        = conversation.merged merged b bert epoch=3 other=a
         7 look bert
         = bert full 1/1 work:b:1
         7 claim a anna

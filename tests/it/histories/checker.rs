@@ -256,7 +256,7 @@ impl Checker {
         }
         if told.decision_type == DecisionType::ConversationMerged {
             self.heir = None;
-            self.hear_of_merged_away(told)?;
+            self.hear_of_merged_away(told, about)?;
         }
         let units = if about.owner.is_empty() { 0 } else { about.units };
         let now = Owned { epoch: about.epoch, owner: about.owner.to_string(), units, offer };
@@ -350,11 +350,17 @@ impl Checker {
     }
 
     /// Its owner has lost it, and its offer was withdrawn before.
-    fn hear_of_merged_away(&mut self, told: &Told) -> Result<(), String> {
+    fn hear_of_merged_away(&mut self, told: &Told, survivor: &ToldConversation) -> Result<(), String> {
         let other = told.detail.as_ref().map_or("", |detail| &detail.other);
         let gone = self.conversations.remove(&(told.workspace.to_string(), other.to_string())).unwrap_or_default();
         if let Some(open) = gone.offer {
             return Err(format!("{other} is merged away while {open:?} is open"));
+        }
+        if survivor.epoch <= gone.epoch {
+            return Err(format!(
+                "{other} had epoch {}, and goes on as {} with {}",
+                gone.epoch, survivor.id, survivor.epoch
+            ));
         }
         self.give_back(told, &gone);
         // Its id may be told of again only as that of a new one, which goes on from its epoch.
@@ -445,14 +451,15 @@ fn may_change_units(kind: DecisionType) -> bool {
     )
 }
 
-/// One more at each assignment, reopening and merge, and never otherwise.
+/// One more at each assignment and reopening, above both at a merge, and never otherwise.
 fn check_epoch(told: &Told, about: &ToldConversation, before: &Owned) -> Result<(), String> {
     let rises = match told.decision_type {
-        // The merge itself raises it too.
-        DecisionType::ConversationAssigned if told.reason == Reason::Merged => 1..=2,
+        // A merge raises it above that of the one merged away, and is told of last: the withdrawal of the survivor's offer
+        // and its assignment come in the middle.
+        DecisionType::ConversationAssigned if told.reason == Reason::Merged => 1..=u64::MAX,
         DecisionType::ConversationAssigned | DecisionType::ConversationReopened => 1..=1,
-        // The survivor's offer is withdrawn in the middle of the merge.
-        DecisionType::ConversationMerged | DecisionType::OfferWithdrawn => 0..=1,
+        DecisionType::ConversationMerged => 0..=u64::MAX,
+        DecisionType::OfferWithdrawn if told.reason == Reason::AcceptedElsewhere => 0..=u64::MAX,
         _ => 0..=0,
     };
     if is_outbound_opening(told) {

@@ -208,13 +208,13 @@ impl Step<'_> {
         self.leave_line(&gone);
         let absorbed = &self.workspace.conversations[&gone];
         let unanswered = (!absorbed.is_resolved() && !absorbed.answered).then_some(absorbed.arrival);
-        let (has_note, identity) = (absorbed.has_note, absorbed.identity);
+        let (has_note, identity, epoch) = (absorbed.has_note, absorbed.identity, absorbed.epoch);
         let heir = self.end_hold(&gone);
         self.remember_alias(&gone, identity, &survivor);
         self.leave_merged(&gone);
         self.change_key(&survivor, |step| {
             let Some(conversation) = step.workspace.conversations.get_mut(&survivor) else { return };
-            conversation.epoch += 1;
+            conversation.epoch = conversation.epoch.max(epoch) + 1;
             conversation.has_note |= has_note;
             let Some(arrival) = unanswered else { return };
             let is_owned = conversation.owner.is_some() && !conversation.live;
