@@ -74,12 +74,13 @@ def answers_in(log):
                     yield at, nth, event, outcome
 
 
-def last_answer_before_a_kill(log, accept):
-    """The last fresh answer before some kill that `accept` likes: what a kill is most likely to take with it."""
+def last_answer_before_a_kill(log):
+    """The last fresh answer before some kill: what a kill is most likely to take with it. A renewal that changed nothing
+    stands in no record and has no position."""
     kills = [at for at, line in enumerate(log) if line["t"] == "kill"]
     best = None
     for at, _, event, outcome in answers_in(log):
-        if kills and at < kills[len(kills) // 2] and not outcome.get("duplicate") and accept(outcome):
+        if kills and at < kills[len(kills) // 2] and not outcome.get("duplicate") and "position" in outcome:
             best = (event, outcome)
     if best is None:
         raise SystemExit("self test: no answer before a kill in this run; record a longer one")
@@ -107,7 +108,7 @@ def relink(events):
 def publish_before_commit(folder):
     """The journal loses one answered and published record at a kill."""
     log = lines_of(log_path(folder))
-    _, outcome = last_answer_before_a_kill(log, lambda _: True)
+    _, outcome = last_answer_before_a_kill(log)
     shard, lost = outcome["position"]["shard"], outcome["position"]["seq"]
     before = lines_of(final_path(folder, shard))
     kept = [renumbered(event, lost) for event in before if event["data"]["position"]["seq"] != lost]
@@ -160,7 +161,7 @@ def decide_again(event, original):
 def drop_relay_tail(folder):
     """The last decisions before a kill are committed and never relayed."""
     log = lines_of(log_path(folder))
-    _, outcome = last_answer_before_a_kill(log, lambda _: True)
+    _, outcome = last_answer_before_a_kill(log)
     shard, seq = outcome["position"]["shard"], outcome["position"]["seq"]
     events = lines_of(final_path(folder, shard))
     end = max(n for n, event in enumerate(events) if event["data"]["position"]["seq"] == seq) + 1
