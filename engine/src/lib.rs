@@ -6,6 +6,7 @@
 #![no_std]
 extern crate alloc;
 
+pub mod calendar;
 mod command;
 mod configure;
 mod contact;
