@@ -273,10 +273,8 @@ impl Stepping<'_> {
 
     /// Something that its place depends on has changed: a tier, a priority, skills.
     pub(crate) fn stands_otherwise(&mut self, slot: u32) {
-        let row = self.state.conversation(slot);
-        let tier = self.state.workspace(row.workspace()).tier_rule(row.tier());
-        let waiting = &self.state.texts(slot).waiting;
-        let class = if waiting.class == 1 { 1 } else { tier.class };
+        let (row, waiting) = (self.state.conversation(slot), &self.state.texts(slot).waiting);
+        let class = self.class(slot);
         match row.phase() {
             Phase::Queued => self.stand_anew(slot, |w| w.class = class),
             Phase::Offered => {

@@ -149,7 +149,9 @@ impl Stepping<'_> {
         }
         self.effect(Effect::OfferEnded { conversation: slot });
         if !is_warm {
+            let class = self.class(slot); // the policy may have changed since
             self.stand_anew(slot, |w| {
+                w.class = class;
                 if declined {
                     w.declined.push(agent);
                 }

@@ -131,6 +131,13 @@ impl Stepping<'_> {
         workspace.tier_rule(row.tier()).head_start_ms + raised + of_steps_ms
     }
 
+    /// Its class by its tier. The first one is kept, whether by its tier or by promotion.
+    pub(crate) fn class(&self, slot: u32) -> u8 {
+        let row = self.state.conversation(slot);
+        let of_tier = self.state.workspace(row.workspace()).tier_rule(row.tier()).class;
+        if self.state.texts(slot).waiting.class == 1 { 1 } else { of_tier }
+    }
+
     /// The same place with something of it changed.
     pub(crate) fn stand_anew(&mut self, slot: u32, change: impl FnOnce(&mut Waiting)) {
         let row = self.state.conversation(slot);

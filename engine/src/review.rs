@@ -61,7 +61,7 @@ impl Stepping<'_> {
         };
         let before = facts(self);
         let waiting = &self.state.texts(slot).waiting;
-        let class = if waiting.class == 1 { 1 } else { tier.class };
+        let class = self.class(slot);
         let (step, ring) = (waiting.step.min(steps), waiting.ring && tier.ring_ms > 0);
         if self.would_stand(slot, (class, step, ring)) != before {
             self.stand_anew(slot, |w| {
@@ -71,6 +71,8 @@ impl Stepping<'_> {
             self.tell_conversation(DecisionType::ConversationUpdated, Reason::Configured, slot, None);
         }
         self.rearm_wait(slot);
+        // Under this policy nobody may be left in its round.
+        self.round_may_end(slot);
     }
 
     /// What its place would be.

@@ -211,15 +211,16 @@ impl Stepping<'_> {
     /// An agent may be given nothing more, on some channel or at all: what was offered to him (`is_gone`, where he is no
     /// longer routable) is withdrawn, and nobody waits for him.
     pub(crate) fn takes_no_more(&mut self, agent: u32, is_gone: bool) {
+        let mut lost = Vec::new();
         if is_gone {
             let is_lost = |slot: &u32| {
                 let channel = self.state.conversation(*slot).channel();
                 let row = self.state.agent(agent);
                 row.routable() >> channel & 1 == 0 && row.effective() != Status::PendingAway
             };
-            let lost = self.state.offered_to(agent).filter(is_lost).collect();
-            for slot in self.by_creation(lost) {
-                self.withdraw_from(slot, Reason::AgentLost, false);
+            lost = self.by_creation(self.state.offered_to(agent).filter(is_lost).collect());
+            for slot in &lost {
+                self.withdraw_from(*slot, Reason::AgentLost, false);
             }
         }
         let held = self.by_creation(self.state.waited_for(agent));
@@ -232,12 +233,17 @@ impl Stepping<'_> {
                 self.end_preference(slot);
             }
         }
-        self.rounds_may_end(self.state.rounds_with(agent));
+        // Those in which he was asked just now, whether he still takes part in them or not.
+        let mut rounds = self.state.rounds_with(agent);
+        rounds.extend(lost);
+        self.rounds_may_end(rounds);
     }
 
     /// Rounds of offers that somebody took part in who does no more; by creation.
     pub(crate) fn rounds_may_end(&mut self, rounds: Vec<u32>) {
-        for slot in self.by_creation(rounds).into_iter().take(HELD_MAX) {
+        let mut rounds = self.by_creation(rounds);
+        rounds.dedup();
+        for slot in rounds.into_iter().take(HELD_MAX) {
             if self.state.conversation(slot).phase() == Phase::Queued {
                 self.round_may_end(slot);
             }

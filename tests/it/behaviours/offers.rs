@@ -1,6 +1,7 @@
 //! Offers: one at a time, accepted by whom they ask and by their name, withdrawn with a reason (routing.md §5).
 
-use crate::histories::script::check_under;
+use crate::histories::policies::policy;
+use crate::histories::script::{Desk, check_under};
 
 #[test]
 fn an_offer_holds_units_until_it_is_accepted_or_gone() {
@@ -240,6 +241,95 @@ fn a_supervisor_ends_not_responding() {
         31 online anna source=wallboard supervised
         = agent.changed ..
         = conversation.offered auto m epoch=0 to=anna offer=2 until=51
+    ",
+    );
+}
+
+#[test]
+fn a_round_ends_when_the_last_who_was_asked_stops_to_take_part_in_it() {
+    check_under(
+        "queue main accept=20 round=30",
+        "
+        0 agent anna
+        0 online anna
+        1 message m on=email
+        2 accept 1 anna
+        3 agent bert
+        3 online bert
+        4 release m by=anna
+        = conversation.unassigned released m was=anna epoch=1
+        = conversation.queued requeue m epoch=1 queue=main by=default
+        = conversation.offered auto m epoch=1 to=bert offer=2 until=24
+        5 agent bert channels=voice
+        = agent.changed configured bert full 1/1
+        = offer.withdrawn agent_lost m epoch=1 to=bert offer=2
+        # Nobody else is left: after the pause who gave it away may have it again.
+        until 34.999
+        = nothing
+        until 35
+        = conversation.offered auto m epoch=1 to=anna offer=3 until=55 (tick)
+    ",
+    );
+}
+
+#[test]
+fn a_round_ends_when_a_new_policy_leaves_nobody_in_it() {
+    let mut desk = Desk::new(policy("queue main accept=20 round=30"));
+    desk.check(
+        "
+        0 agent anna skills=de:1
+        0 online anna
+        1 message m on=email
+        2 accept 1 anna
+        3 agent bert
+        3 online bert
+        4 message n on=email
+        5 accept 2 bert
+        6 release m by=anna
+        = conversation.unassigned released m was=anna epoch=1
+        = conversation.queued requeue m epoch=1 queue=main by=default
+    ",
+    );
+    desk.configure(policy("set version=2; queue main accept=20 round=30 skills=de:1"), 10_000);
+    desk.check(
+        "
+        until 39.999
+        = nothing
+        until 40
+        = conversation.offered auto m epoch=1 to=anna offer=3 until=60 (tick)
+    ",
+    );
+}
+
+#[test]
+fn what_comes_back_from_an_offer_stands_as_the_policy_says_now() {
+    let mut desk = Desk::new(policy("queue main accept=20; tier vip class=2"));
+    desk.check(
+        "
+        0 agent anna
+        0 agent bert
+        0 message n on=email
+        0 snooze n until=2
+        0 online anna
+        1 message m on=email tier=vip
+        = conversation.opened new m epoch=0
+        = conversation.queued new m epoch=0 queue=main by=default
+        = conversation.offered auto m epoch=0 to=anna offer=1 until=21
+        until 2
+        = conversation.woken due n epoch=0 ..
+        = conversation.queued resume n epoch=0 ..
+    ",
+    );
+    desk.configure(policy("set version=2; queue main accept=20; tier vip"), 3_000);
+    desk.check(
+        "
+        4 pending_away anna
+        5 decline 1 anna
+        = offer.withdrawn declined m epoch=0 to=anna offer=1
+        # The older one comes first: there is no class any more.
+        6 online bert
+        = agent.changed presence bert available 0/1
+        = conversation.offered auto n epoch=0 to=bert offer=2 until=26
     ",
     );
 }

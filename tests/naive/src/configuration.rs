@@ -116,6 +116,7 @@ impl Step<'_> {
         if before != key_of(&self.workspace.conversations[id]) {
             self.tell(DecisionType::ConversationUpdated, Reason::Configured, id);
         }
+        self.end_round_if_over(id);
         self.rearm(id);
     }
 }

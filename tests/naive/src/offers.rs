@@ -3,7 +3,9 @@
 use crate::agent::HoldKind;
 use crate::conversation::Offer;
 use crate::entering::Entering;
+use crate::requirement::RequirementSet;
 use crate::telling::{Step, Verdict};
+use crate::timers::{Clock, Timer};
 use engine::decision::{DecisionType, PhaseWord, Reason, ToldDetail};
 use engine::policy::{Exit, ExitKind, RoundEnd};
 
@@ -78,6 +80,9 @@ impl Step<'_> {
         self.with_detail(ToldDetail { offer: offer.number, text: text.into(), ..ToldDetail::default() });
         if returns {
             self.rearm(id);
+        } else {
+            // Its time is over: another offer that ends at the same moment is armed later.
+            self.shard.timers.arm(&self.workspace.name, Timer::Conversation(id.to_string(), Clock::Wait), None);
         }
         if is_homeless {
             // Its queue is gone meanwhile: it goes where all go that have none.
@@ -250,7 +255,10 @@ impl Step<'_> {
             let conversation = &self.workspace.conversations[*id];
             let is_under_way = conversation.giver.is_some() || !conversation.declined.is_empty();
             let set = conversation.set.as_ref();
-            is_under_way && set.is_some_and(|set| self.workspace.is_able(agent, &set.queue, &set.requirement))
+            let takes_part = |set: &RequirementSet| {
+                agent.stands_on(&set.channel) && self.workspace.is_able(agent, &set.queue, &set.requirement)
+            };
+            is_under_way && set.is_some_and(takes_part)
         });
         rounds.sort_by_key(|id| self.workspace.conversations[*id].creation);
         rounds.into_iter().cloned().collect()

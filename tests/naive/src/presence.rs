@@ -71,6 +71,7 @@ impl Step<'_> {
         if word.is_supervised || word.by == By::Agent {
             self.workspace.agents[index].not_responding_since = None;
         }
+        self.rearm_agent(index); // the lease, before what follows from it has deadlines
         let changed = self.presence_changed(index, before, Reason::Presence);
         self.rearm_agent(index);
         if changed { Verdict::decided() } else { Verdict::recorded(Reason::Recorded) }
@@ -210,34 +211,44 @@ impl Step<'_> {
     /// After it is told that an agent takes nothing on some channels any more: his offers go on, nobody waits for him,
     /// and a queue may be left without anybody.
     pub fn stops_working(&mut self, index: usize, before: &Appearance) {
-        self.lose_offers(index);
+        let lost = self.lose_offers(index);
         self.lose_preferences(index, &before.works_on);
         let is_fewer = !before.channels.is_subset(&self.workspace.channels_allowed(&self.workspace.agents[index]));
         let finishes = |status: Status| status.rank() >= Status::PendingAway.rank();
         let is_gone = finishes(before.effective) && !finishes(self.workspace.agents[index].effective);
         if is_fewer || is_gone {
-            self.rounds_may_end(self.rounds_with(index));
+            self.rounds_may_end(self.rounds_left(index, lost));
         }
         if before.is_online && !self.workspace.agents[index].is_online() {
             self.sweep_unstaffed();
         }
     }
 
-    /// What was offered on channels where no lease of his allows it any more.
-    fn lose_offers(&mut self, index: usize) {
+    /// Rounds in which he takes part, and those in which he was asked just now, whether he still does or not.
+    fn rounds_left(&self, index: usize, lost: Vec<String>) -> Vec<String> {
+        let mut rounds = self.rounds_with(index);
+        rounds.extend(lost.into_iter().filter(|id| self.workspace.is_in_line(id)));
+        rounds.sort_by_key(|id| self.workspace.conversations[id].creation);
+        rounds.dedup();
+        rounds
+    }
+
+    /// What was offered on channels where no lease of his allows it any more. Returns it.
+    fn lose_offers(&mut self, index: usize) -> Vec<String> {
         let agent = &self.workspace.agents[index];
         let is_finishing = agent.effective == Status::PendingAway;
         if is_finishing {
-            return;
+            return Vec::new();
         }
         let allowed = self.workspace.channels_allowed(agent);
         let offers = agent.holds.iter().filter(|hold| hold.kind == HoldKind::Offer && !allowed.contains(&hold.channel));
         let mut lost: Vec<String> = offers.map(|hold| hold.reference.clone()).collect();
         lost.sort_by_key(|id| self.workspace.conversations[id].creation);
-        for id in lost {
-            self.withdraw_to_line(&id, Reason::AgentLost, "");
-            self.rearm(&id);
+        for id in &lost {
+            self.withdraw_to_line(id, Reason::AgentLost, "");
+            self.rearm(id);
         }
+        lost
     }
 
     /// What waits for him on channels where he has stopped to take work.
@@ -311,6 +322,7 @@ impl Step<'_> {
                 }
             }
         }
+        self.rearm_agent(index);
         self.presence_changed(index, before, Reason::LeaseExpired);
         self.rearm_agent(index);
     }

@@ -289,6 +289,7 @@ impl Step<'_> {
             self.rearm_owner(&owner);
         } else {
             self.stand_anew(&id);
+            self.rearm(&id);
         }
         self.notify(&id, Reason::Escalated, rung.notify.iter().map(|agent| &**agent));
         Verdict::decided()
