@@ -9,7 +9,7 @@ use super::lane::LaneKey;
 use super::line::Place;
 use super::memory::Remembered;
 use super::set::{AgentKeys, RequirementSet};
-use super::workspace::{LeaseSource, Names, Workspace, members_of, set_hash};
+use super::workspace::{LeaseSource, Names, QueueRule, Workspace, members_of, set_hash};
 use crate::decision::{Position, Reason, Turn};
 use crate::effect::{Effect, NameOf, Requirement, SkillSlot, TimerKind, Waiting, WrapUpHold};
 use crate::id::{HashKey, Kind};
@@ -1251,9 +1251,10 @@ impl State {
 }
 
 impl Workspace {
-    /// How a set picks: by its queue's strategy, or by the one for what nobody claimed.
+    /// How a set picks: by its queue's strategy, or by the one for what nobody claimed where it is to be claimed.
     fn strategy_of(&self, queue: u32, requirement: &Requirement) -> Option<Strategy> {
-        self.queue(queue).map(|q| if requirement.unclaimed { q.unclaimed_strategy } else { q.strategy })
+        let is_unclaimed = |q: &QueueRule| requirement.unclaimed && q.strategy == Strategy::Manual;
+        self.queue(queue).map(|q| if is_unclaimed(q) { q.unclaimed_strategy } else { q.strategy })
     }
 
     /// An agent's part in a set, if he could ever serve it.

@@ -158,14 +158,16 @@ impl Naive {
         if is_behind {
             return;
         }
-        let mut offers: Vec<(u64, String, String)> = Vec::new();
+        // By workspace, then by creation.
+        let mut offers: Vec<(usize, u64, String, String)> = Vec::new();
         for workspace in self.workspaces.values() {
             for conversation in workspace.conversations.values().filter(|c| c.offer.is_some()) {
-                offers.push((conversation.creation, workspace.name.clone(), conversation.id.clone()));
+                let (name, id) = (workspace.name.clone(), conversation.id.clone());
+                offers.push((workspace.number, conversation.creation, name, id));
             }
         }
         offers.sort();
-        for (_, name, id) in offers {
+        for (_, _, name, id) in offers {
             if let Some(workspace) = self.workspaces.get_mut(&name) {
                 Step::new(workspace, &mut self.shard, None, self.now).start_offer(&id);
             }
