@@ -187,7 +187,7 @@ impl Stepping<'_> {
             return rejected(Reason::NotRoutable);
         }
         let route = match known.map(|slot| self.state.conversation(slot)) {
-            None => self.state.workspace(ws).route(contact),
+            None => self.state.workspace(ws).route(contact, self.now),
             Some(row) if self.state.workspace(ws).queue(row.queue()).is_some() => {
                 Route { queue: row.queue(), rule: row.rule() }
             }
@@ -200,7 +200,7 @@ impl Stepping<'_> {
             Some(slot) => {
                 let tier = self.state.conversation(slot).tier();
                 let tier = self.state.workspace(ws).tier(contact.tier).unwrap_or(tier);
-                self.effect(Effect::Reopened { conversation: slot, tier });
+                self.effect(Effect::Reopened { conversation: slot, tier, began_at: self.event_time(input) });
                 slot
             }
             None => {
@@ -215,6 +215,7 @@ impl Stepping<'_> {
         let decision =
             if known.is_some() { DecisionType::ConversationReopened } else { DecisionType::ConversationOpened };
         self.effect(Effect::Turned { conversation: slot, turn, answered: true, arrival });
+        self.awaits(slot, 0, true);
         self.give(slot, agent, (false, false));
         self.tell_conversation(decision, Reason::Outbound, slot, None);
         self.tell_conversation(DecisionType::ConversationAssigned, Reason::Outbound, slot, None);
@@ -347,6 +348,7 @@ impl Stepping<'_> {
         if row.phase() == Phase::InBot {
             let arrival = self.now;
             self.effect(Effect::Turned { conversation: slot, turn: Turn::Ours, answered: false, arrival });
+            self.awaits(slot, arrival, false);
             self.arm(TimerKind::Turn, slot, 0);
         }
     }

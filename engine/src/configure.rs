@@ -60,6 +60,7 @@ impl Stepping<'_> {
             self.effect(Effect::Reviewed { workspace: slot, next: Some(oldest) });
         }
         self.tell_workspace(DecisionType::WorkspaceConfigured, slot);
+        self.hours_change(slot);
         // Sets that only the policy before had, and those that events brought, where nobody waits in them.
         while let Some(set) = self.state.workspace(slot).idle_set() {
             self.effect(Effect::SetClosed { workspace: slot, set });
@@ -86,6 +87,7 @@ impl Stepping<'_> {
             && is_within(Kind::Tier, NAMES_EVER, &mut policy.tiers.iter().map(|t| &*t.name))
             && is_within(Kind::Skill, NAMES_EVER, &mut skills_of(policy))
             && is_within(Kind::Team, NAMES_EVER, &mut teams_of(policy))
+            && is_within(Kind::Calendar, NAMES_EVER, &mut policy.calendars.iter().map(|c| &*c.name))
             && bytes <= CONFIGURE_BYTES
     }
 
@@ -97,6 +99,7 @@ impl Stepping<'_> {
             Kind::Entry => &workspace.entries,
             Kind::Tier => &workspace.tiers,
             Kind::Team => &workspace.teams,
+            Kind::Calendar => &workspace.calendars,
             _ => &workspace.skills,
         }
     }
@@ -116,6 +119,9 @@ impl Stepping<'_> {
         }
         for entry in &policy.entries {
             self.name(ws, id, NameOf::Entry, Kind::Entry, &entry.name);
+        }
+        for calendar in &policy.calendars {
+            self.name(ws, id, NameOf::Calendar, Kind::Calendar, &calendar.name);
         }
         for tier in &policy.tiers {
             self.name(ws, id, NameOf::Tier, Kind::Tier, &tier.name);
@@ -181,6 +187,7 @@ impl Stepping<'_> {
             self.takes_no_more(slot, true);
         }
         self.rounds_may_end(rounds);
+        self.follow_shift(slot);
         self.unstaffed(ws);
         self.review_abilities(ws, self.delays(slot) != delays);
         DECIDED

@@ -57,9 +57,13 @@ impl Stepping<'_> {
                         self.woken_by(slot, Reason::Message, Some(input));
                         DECIDED
                     }
-                    (Phase::InBot, true) => RECORDED,
+                    (Phase::InBot, true) => {
+                        self.customer_awaits(slot, self.event_time(input));
+                        RECORDED
+                    }
                     (_, true) => {
                         self.customer_waits(slot);
+                        self.customer_awaits(slot, self.event_time(input));
                         (Outcome::Recorded, Reason::Waiting)
                     }
                 }
@@ -216,7 +220,7 @@ impl Stepping<'_> {
         let (slot, is_linked) = self.begin(ws, input, contact, channel, other_customer);
         let asked = self.asked(ws, &contact.skills);
         let is_known = asked.len() == contact.skills.len();
-        let route = self.state.workspace(ws).route(contact);
+        let route = self.state.workspace(ws).route(contact, self.now);
         let reason = match (other_customer, is_linked) {
             (true, _) => Reason::OtherCustomer,
             (_, true) => Reason::Linked,
@@ -229,6 +233,7 @@ impl Stepping<'_> {
             }
             self.effect(Effect::BotTook { conversation: slot, queue: route.queue, rule: route.rule });
             self.turns_to_arrive(slot, self.event_time(input));
+            self.customer_awaits(slot, self.event_time(input));
             self.tell_conversation(DecisionType::ConversationOpened, reason, slot, None);
             self.arm_open(slot);
             let until = self.now + self.state.workspace(ws).policy().bot_max_ms;
@@ -243,6 +248,8 @@ impl Stepping<'_> {
         let reason = if has_room { Reason::New } else { Reason::TooManySkillSets };
         let (arrival, preferred) = (self.event_time(input), self.preferred(slot));
         self.arm_open(slot);
+        self.awaits(slot, arrival, false);
+        self.customer_awaits(slot, arrival);
         self.enter(slot, Entering { preferred, announce, ..Entering::new(route, reason, arrival) });
         DECIDED
     }
@@ -290,6 +297,7 @@ impl Stepping<'_> {
             identity: contact.identity.unwrap_or(0),
             customer: contact.customer.as_ref().map_or(0, |c| c.hash),
             source: input.source_hash,
+            began_at: self.event_time(input),
         });
         let name = |what, id: &Id| Effect::Named { what, workspace: ws, slot, hash: id.hash, text: id.text.clone() };
         self.effect(name(NameOf::Conversation, id));
@@ -324,7 +332,8 @@ impl Stepping<'_> {
     fn reopen_by_message(&mut self, slot: u32, input: &Input, contact: &Contact) -> Verdict {
         let row = self.state.conversation(slot);
         let tier = self.state.workspace(row.workspace()).tier(contact.tier).unwrap_or(row.tier());
-        let route = self.state.workspace(row.workspace()).route(contact);
+        let route = self.state.workspace(row.workspace()).route(contact, self.now);
+        self.customer_awaits(slot, self.event_time(input));
         self.reopened(slot, tier, self.event_time(input), route);
         DECIDED
     }
@@ -333,7 +342,8 @@ impl Stepping<'_> {
     pub(crate) fn reopened(&mut self, slot: u32, tier: u32, arrival: u64, otherwise: Route) {
         let row = self.state.conversation(slot);
         let (ws, queue, rule, last_owner) = (row.workspace(), row.queue(), row.rule(), row.last_owner());
-        self.effect(Effect::Reopened { conversation: slot, tier });
+        self.effect(Effect::Reopened { conversation: slot, tier, began_at: arrival });
+        self.awaits(slot, arrival, false);
         let route = match self.state.workspace(ws).queue(queue) {
             Some(_) => Route { queue, rule },
             None => otherwise,

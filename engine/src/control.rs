@@ -38,22 +38,30 @@ impl Stepping<'_> {
         DECIDED
     }
 
-    fn controlled(&mut self, ws: u32, queue: u32, control: Control, until: u64) {
+    /// What a queue's control is from now on; its calendar's word comes with it.
+    pub(crate) fn controlled(&mut self, ws: u32, queue: u32, control: Control, until: u64) {
+        let shut = self.is_shut(ws, queue);
         let workspace = self.state.workspace(ws);
         let desk = workspace.desk(queue);
         let drain_ms = workspace.queue(queue).map_or(0, |q| q.drain_after_close_ms);
         let (was_closed, since, desk_drains) = (desk.is_closed(), desk.since(), desk.is_draining());
-        let is_closed = matches!(control, Control::Closed | Control::Emergency);
-        let draining = control == Control::Closed && drain_ms > 0 && (!was_closed || desk_drains);
+        let is_closed = match control {
+            Control::None => shut,
+            Control::Open => false,
+            Control::Closed | Control::Emergency => true,
+        };
+        let draining = is_closed && control != Control::Emergency && drain_ms > 0 && (!was_closed || desk_drains);
+        // Its calendar has turned beneath a command that outranks it.
+        if (desk.control(), desk.until()) == (control, until) && was_closed == is_closed {
+            self.effect(Effect::Controlled { workspace: ws, queue, control, since, until, draining: desk_drains, shut });
+            return self.rearm_control(ws, queue);
+        }
         let now = self.now;
         // When its clocks stopped: while it drains they go on.
         let stands = was_closed && !desk_drains;
         let since = if stands { since } else { now };
-        self.effect(Effect::Controlled { workspace: ws, queue, control, since, until, draining });
-        let reason = match control {
-            Control::None | Control::Open => Reason::Opened,
-            closed => closed_reason(closed),
-        };
+        self.effect(Effect::Controlled { workspace: ws, queue, control, since, until, draining, shut });
+        let reason = if is_closed { closed_reason(control) } else { Reason::Opened };
         let about = About { workspace: ws, until, other_queue: Some(queue), ..About::default() };
         self.tell(DecisionType::QueueChanged, reason, about);
         self.rearm_control(ws, queue);
@@ -62,12 +70,13 @@ impl Stepping<'_> {
         }
     }
 
-    fn rearm_control(&mut self, ws: u32, queue: u32) {
+    pub(crate) fn rearm_control(&mut self, ws: u32, queue: u32) {
         let workspace = self.state.workspace(ws);
         let desk = workspace.desk(queue);
         let drained_at = desk.since() + workspace.queue(queue).map_or(0, |q| q.drain_after_close_ms);
         let ends = [(desk.until(), desk.until() != 0), (drained_at, desk.is_draining())];
-        let at = ends.into_iter().filter(|(_, is)| *is).map(|(at, _)| at).min().unwrap_or(0);
+        let ends = ends.into_iter().filter(|(_, is)| *is).map(|(at, _)| at);
+        let at = ends.chain(self.next_hours(ws, queue)).min().unwrap_or(0);
         self.arm_of(TimerKind::Control, ws, queue, at);
     }
 
@@ -78,9 +87,14 @@ impl Stepping<'_> {
         if until != 0 && self.now >= until {
             return self.controlled(ws, queue, Control::None, 0);
         }
-        if desk.is_draining() {
+        let drain_ms = self.state.workspace(ws).queue(queue).map_or(0, |q| q.drain_after_close_ms);
+        if desk.is_shut() != self.is_shut(ws, queue) {
+            return self.controlled(ws, queue, control, until);
+        }
+        if desk.is_draining() && self.now >= since + drain_ms {
+            let shut = desk.is_shut();
             let since = self.now.max(since);
-            self.effect(Effect::Controlled { workspace: ws, queue, control, since, until, draining: false });
+            self.effect(Effect::Controlled { workspace: ws, queue, control, since, until, draining: false, shut });
             self.begin_sweep(ws, queue, Reason::Closed);
         }
         self.rearm_control(ws, queue);

@@ -3,6 +3,7 @@
 //! A decision is told once, straight into the record's decision section, together with the texts its slots stand for
 //! (`Telling`), so that any reader (`Told`) can print it without a state. Rendering JSON is the codec's.
 
+use crate::policy::ClockKind;
 use crate::wire::{Wire, wire_struct, words};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -45,6 +46,13 @@ words! {
         CustomerMerged = 30 "customer.merged",
         MentionNotified = 31 "mention.notified",
         SourceSuspect = 32 "source.suspect",
+        ClockStarted = 33 "clock.started",
+        ClockPaused = 34 "clock.paused",
+        ClockResumed = 35 "clock.resumed",
+        ClockWarned = 36 "clock.warned",
+        ClockBreached = 37 "clock.breached",
+        ClockCompleted = 38 "clock.completed",
+        ClockCancelled = 39 "clock.cancelled",
     }
 }
 
@@ -210,6 +218,19 @@ words! {
         Unlinked = 183 "unlinked",
         Mention = 184 "mention",
         LeaseStorm = 185 "lease_storm",
+        // clocks: started, paused, resumed, cancelled; conversation.escalated
+        Started = 190 "started",
+        Theirs = 191 "theirs",
+        Snoozed = 192 "snoozed",
+        Parked = 193 "parked",
+        Clock = 194 "clock",
+        // clock.completed
+        Met = 195 "met",
+        Late = 196 "late",
+        // agent.changed, calendar.expand
+        ShiftBegan = 197 "shift_began",
+        ShiftEnded = 198 "shift_ended",
+        UnknownCalendar = 199 "unknown_calendar",
     }
 }
 
@@ -240,6 +261,8 @@ words! {
         Draining = 7 "draining",
         /// No longer configured.
         Removed = 8 "removed",
+        /// His shift is over; what he has he finishes.
+        OffShift = 9 "off_shift",
     }
 }
 
@@ -269,6 +292,29 @@ wire_struct! {
         /// The policy's version, of `workspace.configured` and of conversations.
         pub policy_version: u64,
         pub detail: Option<ToldDetail>,
+        pub clock: Option<ToldClock>,
+    }
+}
+
+wire_struct! {
+    /// A clock as one of its decisions tells it. Durations that are not over yet are those until now.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+    pub struct ToldClock {
+        pub clock: ClockKind,
+        /// Rises at each start of this clock in this conversation.
+        pub generation: u32,
+        pub started_at: u64,
+        pub target_ms: u64,
+        /// When the target is reached; 0: never, or it stands still.
+        pub due: u64,
+        /// Of the target: the threshold that is told of; 0: none.
+        pub percent: u16,
+        /// Nothing subtracted.
+        pub wall_ms: u64,
+        /// What counts for the target.
+        pub business_ms: u64,
+        /// Beyond the target.
+        pub over_ms: u64,
     }
 }
 
@@ -407,6 +453,7 @@ pub struct Telling<'a> {
     pub first: Option<Position>,
     pub policy_version: u64,
     pub detail: Option<TellingDetail<'a>>,
+    pub clock: Option<ToldClock>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -521,7 +568,7 @@ impl Pen<'_> {
 /// Bytes of a number at most.
 const NUMBER_MAX: usize = 10;
 /// Bytes that numbers, flags and lengths of one decision take at most.
-const NUMBERS_MAX: usize = 384;
+const NUMBERS_MAX: usize = 512;
 
 impl Telling<'_> {
     fn texts_len(&self) -> usize {
@@ -590,6 +637,23 @@ impl Telling<'_> {
                 pen.text(detail.other);
                 pen.number(detail.number);
             });
+        }
+        pen.option(self.clock.is_some());
+        if let Some(clock) = self.clock {
+            pen.body(|pen| clock.write(pen));
+        }
+    }
+}
+
+impl ToldClock {
+    fn write(&self, pen: &mut Pen<'_>) {
+        pen.byte(self.clock as u8);
+        pen.number(u64::from(self.generation));
+        for number in [self.started_at, self.target_ms, self.due, u64::from(self.percent)] {
+            pen.number(number);
+        }
+        for number in [self.wall_ms, self.business_ms, self.over_ms] {
+            pen.number(number);
         }
     }
 }
@@ -667,6 +731,7 @@ impl Reason {
             Reason::NotSupervisor => "only a supervisor or the system may assign",
             Reason::VersionMismatch => "the state's policy version is another than the expected one",
             Reason::VersionNotAbove => "the version has to be above the state's",
+            Reason::UnknownCalendar => "the workspace's policy has no calendar of this name",
             Reason::TooMany => "a limit of the workspace or shard is reached",
             _ => "",
         }
@@ -723,6 +788,7 @@ mod tests {
             first: Some(Position { seq: 4, idx: 5 }),
             policy_version: 11,
             detail: Some(TellingDetail { offer: 300, until: 12, text: "tx", other: "ot", number: 13 }),
+            clock: Some(ToldClock { generation: 300, due: u64::MAX, over_ms: 1, ..ToldClock::default() }),
         };
         let mut bytes = Vec::new();
         telling.put(&mut bytes);
@@ -734,5 +800,6 @@ mod tests {
         assert_eq!((&*c.owner, &*c.tier, c.waited_ms, c.units, c.live), ("a", "vip", 7, 9, true));
         assert_eq!(&*told.conversation.unwrap().rule, "rule[2]");
         assert_eq!((told.first, told.policy_version, &*told.workspace), (telling.first, 11, "w"));
+        assert_eq!(told.clock, telling.clock);
     }
 }

@@ -27,6 +27,7 @@ impl Stepping<'_> {
                 self.turn_goes_on(slot);
             }
             self.pace(agent);
+            self.clocks_follow();
             self.budget -= 1;
         }
         !self.state.is_unfinished(ws)

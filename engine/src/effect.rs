@@ -4,9 +4,10 @@
 //! nothing. Variants hold numbers; text stands only in `Named`, `Noted`, `Engaged` and in the two configurations.
 //! A tag's meaning never changes and fields are only appended (`wire.rs`).
 
+use crate::calendar::Opening;
 use crate::decision::{Outcome, Reason, Turn};
 use crate::input::{By, Control, Status};
-use crate::policy::{AgentConfig, Policy};
+use crate::policy::{AgentConfig, ClockKind, Policy};
 use crate::wire::{wire_enum, wire_struct, words};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -32,6 +33,7 @@ words! {
         Team = 10 "team",
         /// A source of leases.
         Source = 11 "source",
+        Calendar = 12 "calendar",
     }
 }
 
@@ -55,8 +57,12 @@ words! {
         Respond = 6 "respond",
         /// Agent: the grace of one who went offline is over.
         Away = 7 "away",
-        /// Queue: its control, or the draining after it, ends.
+        /// Queue: its control, the draining after it, or its calendar's state ends.
         Control = 8 "control",
+        /// Conversation: the next threshold of its clocks.
+        Clock = 9 "clock",
+        /// Agent: his shift begins or ends.
+        Shift = 10 "shift",
     }
 }
 
@@ -118,6 +124,38 @@ wire_struct! {
     }
 }
 
+words! {
+    #[derive(Default)]
+    pub enum ClockStatus {
+        #[default]
+        Off = 0 "off",
+        Running = 1 "running",
+        Paused = 2 "paused",
+    }
+}
+
+wire_struct! {
+    /// A clock of a conversation.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+    pub struct ClockRow {
+        pub status: ClockStatus,
+        /// Rises by one at each start.
+        pub generation: u32,
+        /// ms UTC: from when the customer waits.
+        pub started_at: u64,
+        /// ms UTC: from when it counts in the present stretch.
+        pub since: u64,
+        /// Business milliseconds of the stretches before.
+        pub counted_ms: u64,
+        pub target_ms: u64,
+        /// The highest percent of the target that has fired in this generation, and when.
+        pub fired: u16,
+        pub fired_at: u64,
+        /// What it runs for: the entry into a queue, the customer's last message.
+        pub mark: u64,
+    }
+}
+
 wire_struct! {
     /// After-call work of the owner of what ends: a hold that outlives it. `until` 0: none.
     #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -154,10 +192,10 @@ wire_enum! {
             /// Channels by slot, a bit each, where it names some.
             channels: Option<u64>,
         },
-        /// A conversation begins; its names follow as `Named`.
-        9 => Opened { conversation: u32, workspace: u32, channel: u32, entry: u32, tier: u32, hash: u128, identity: u128, customer: u128, source: u128 },
-        /// It stands in line, or its place there changes.
-        10 => Queued { conversation: u32, queue: u32, set: u32, rule: u32, arrival: u64, queued_at: u64, head_start_ms: u64, waiting: Waiting },
+        /// A conversation begins; its names follow as `Named`. `began_at`: its first message.
+        9 => Opened { conversation: u32, workspace: u32, channel: u32, entry: u32, tier: u32, hash: u128, identity: u128, customer: u128, source: u128, began_at: u64 },
+        /// It stands in line, or its place there changes. `enters`: it has come into this queue.
+        10 => Queued { conversation: u32, queue: u32, set: u32, rule: u32, arrival: u64, queued_at: u64, head_start_ms: u64, waiting: Waiting, enters: bool },
         /// Ownership, epoch + 1, and its hold. An owner before loses his, an offer is over. `given`: by the engine's choice,
         /// so the agent's pace starts.
         11 => Assigned { conversation: u32, agent: u32, units: u32, exclusive: bool, over: bool, given: bool },
@@ -166,7 +204,7 @@ wire_enum! {
         /// An async conversation is done; it stays for its reopen window.
         13 => Resolved { conversation: u32, wrap_up: WrapUpHold },
         /// Epoch + 1; `Queued` or `Assigned` follows.
-        14 => Reopened { conversation: u32, tier: u32 },
+        14 => Reopened { conversation: u32, tier: u32, began_at: u64 },
         /// It leaves the state; its link is kept.
         15 => Ended { conversation: u32, wrap_up: WrapUpHold },
         /// The outcome of an event, for the idempotency memory.
@@ -205,7 +243,7 @@ wire_enum! {
         36 => Linked { workspace: u32, customer: u128, other: u128, is: bool },
         37 => Blocked { workspace: u32, customer: u128, is: bool },
         38 => AccountOwner { workspace: u32, customer: u128, agent: Option<u32> },
-        39 => Controlled { workspace: u32, queue: u32, control: Control, since: u64, until: u64, draining: bool },
+        39 => Controlled { workspace: u32, queue: u32, control: Control, since: u64, until: u64, draining: bool, shut: bool },
         /// A queue's cursor over those who wait in it, as `Reviewed`.
         40 => Swept { workspace: u32, queue: u32, next: Option<u32>, reason: Reason },
         /// The shard falls behind its log, or has caught up: then the open offers begin to run, by creation.
@@ -225,6 +263,14 @@ wire_enum! {
         48 => Removed { agent: u32, successor: u32 },
         /// An offered conversation's class and head start are others from now on.
         50 => Ranked { conversation: u32, class: u8, head_start_ms: u64 },
+        /// Since when a customer waits for an answer (0: he does not), whether a person has answered since it came, and,
+        /// on channels with a reply window, when the customer wrote last.
+        51 => Awaits { conversation: u32, since: u64, responded: bool, wrote_at: u64 },
+        52 => ClockSet { conversation: u32, clock: ClockKind, row: ClockRow },
+        /// From `from` on a calendar's openings are these; what was known before that stays.
+        53 => CalendarExpanded { workspace: u32, calendar: u32, from: u64, until: u64, openings: Vec<Opening> },
+        /// An agent's shift has ended, or begun.
+        54 => Shifted { agent: u32, off: bool },
         /// Channels on which he is paced, a bit each.
         49 => Paced { agent: u32, channels: u64 },
     }

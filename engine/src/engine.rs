@@ -137,6 +137,7 @@ impl Engine {
             stepping.review(workspace);
             stepping.hand_over(workspace);
             stepping.sweep(workspace);
+            stepping.clocks_follow();
             if stepping.settle(workspace) {
                 self.unfinished.remove(0);
             }

@@ -38,6 +38,7 @@ pub enum Kind {
     /// Work of an agent that we did not route.
     Engagement = 17,
     Team = 18,
+    Calendar = 19,
 }
 
 wire_struct! {

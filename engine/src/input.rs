@@ -4,6 +4,7 @@
 //! with configured ones. No message text is here. Embedded, inputs are recorded in this form.
 
 use crate::id::Id;
+use crate::calendar::Opening;
 use crate::policy::{AgentConfig, Policy};
 use crate::wire::{wire_enum, wire_struct, words};
 use alloc::boxed::Box;
@@ -323,6 +324,8 @@ wire_enum! {
             reason: Option<Text>,
             expected_version: Option<u64>,
         },
+        /// The openings of a calendar from `from` to `until`, in order, at most `limits::OPENINGS`. `calendar` is Kind::Calendar.
+        41 => CalendarExpand { calendar: Id, from: u64, until: u64, openings: Vec<Opening> },
     }
 }
 

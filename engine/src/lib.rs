@@ -7,6 +7,7 @@
 extern crate alloc;
 
 pub mod calendar;
+mod clock;
 mod command;
 mod configure;
 mod contact;
@@ -16,6 +17,7 @@ mod dispatch;
 mod effect;
 pub mod engine;
 pub mod faults;
+mod hours;
 pub mod id;
 pub mod input;
 mod merge;

@@ -44,7 +44,7 @@ impl Stepping<'_> {
         self.withdraw(from, Reason::Rescinded);
         let gone = self.state.conversation(from);
         let (owner, is_open, is_unanswered) = (gone.owner(), gone.is_open(), gone.is_open() && !gone.answered());
-        let (arrival, had_owner) = (gone.arrival(), owner.is_some());
+        let (arrival, had_owner, unanswered_since) = (gone.arrival(), owner.is_some(), gone.unanswered_since());
         let text: Box<str> = self.state.texts(from).id.clone();
         // Before it is gone: what its owner holds of it ends, without a wrap-up.
         self.effect(Effect::Merged { from, into });
@@ -80,11 +80,22 @@ impl Stepping<'_> {
             }
             None => {}
         }
+        self.waits_for_both(into, unanswered_since);
         let about = About { conversation: Some(into), other: &text, ..About::default() };
         self.tell(DecisionType::ConversationMerged, Reason::Merged, about);
         let row = self.state.conversation(into);
         if row.phase() == Phase::Assigned && row.turn() == Turn::Ours && heir.is_none() {
             self.awaits_owner(into);
+        }
+    }
+
+    /// The survivor's customer waits since his oldest unanswered contact in either.
+    fn waits_for_both(&mut self, into: u32, other_since: u64) {
+        let row = self.state.conversation(into);
+        let (since, responded) = (row.unanswered_since(), row.responded());
+        if other_since != 0 && row.phase() != Phase::InBot && !(row.live() && row.owner().is_some()) {
+            let since = if since == 0 { other_since } else { since.min(other_since) };
+            self.awaits(into, since, responded);
         }
     }
 

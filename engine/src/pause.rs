@@ -53,6 +53,9 @@ impl Stepping<'_> {
 
     /// A pause is over: back to its owner, or into its queue.
     pub(crate) fn woken_by(&mut self, slot: u32, reason: Reason, message: Option<&Input>) {
+        if let Some(input) = message {
+            self.customer_awaits(slot, self.event_time(input));
+        }
         let row = self.state.conversation(slot);
         let (ws, owner) = (row.workspace(), row.owner());
         let arrival = match message {

@@ -119,6 +119,40 @@ words! {
         Tier = 2 "tier",
         Language = 3 "language",
         Attribute = 4 "attributes",
+        /// A calendar that is open when the contact comes.
+        Open = 5 "open",
+        /// A calendar that is closed then.
+        Closed = 6 "closed",
+    }
+}
+
+words! {
+    /// What a clock of a conversation measures (routing.md §7), in the order in which they are told.
+    #[derive(Default)]
+    pub enum ClockKind {
+        /// From the first contact, hand-off or reopening to a person's first answer.
+        #[default]
+        FirstResponse = 0 "first_response",
+        /// From the oldest unanswered message of a later turn to a person's answer.
+        NextResponse = 1 "next_response",
+        /// From the first message, or the reopening, to the resolve.
+        Resolution = 2 "resolution",
+        /// From the entry into a queue to the assignment.
+        QueueWait = 3 "queue_wait",
+        /// From the customer's last message: the channel's window for free replies.
+        ReplyWindow = 4 "reply_window",
+    }
+}
+
+words! {
+    /// What a clock may stand still for.
+    #[derive(Default)]
+    pub enum PauseOn {
+        /// The customer is to write next.
+        #[default]
+        Theirs = 0 "theirs",
+        Snoozed = 1 "snoozed",
+        Parked = 2 "parked",
     }
 }
 
@@ -159,6 +193,104 @@ wire_struct! {
         pub teams: Vec<Team>,
         /// Skills that may be named; empty: any.
         pub skills: Vec<Text>,
+        pub calendars: Vec<Calendar>,
+        /// One of a kind at most.
+        pub clocks: Vec<Clock>,
+    }
+}
+
+wire_struct! {
+    /// When people work, in local time (routing.md §7). The engine reads its openings, which the edge expands.
+    #[derive(Clone, PartialEq, Eq, Debug, Default)]
+    pub struct Calendar {
+        pub name: Text,
+        /// Of the IANA time-zone database.
+        pub zone: Text,
+        pub weekly: Vec<WeeklyOpening>,
+        /// Days whose openings are others than those of their weekday.
+        pub dates: Vec<DateOpenings>,
+    }
+}
+
+wire_struct! {
+    #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+    pub struct WeeklyOpening {
+        /// 1 is Monday, 7 Sunday.
+        pub day: u8,
+        /// Minutes from midnight. An end of 1,440 is 24:00; one not after the start is on the next day.
+        pub from_minute: u16,
+        pub to_minute: u16,
+    }
+}
+
+wire_struct! {
+    #[derive(Clone, PartialEq, Eq, Debug, Default)]
+    pub struct DateOpenings {
+        /// 24 December 2026 is 20261224.
+        pub date: u32,
+        /// None: a holiday.
+        pub openings: Vec<DayOpening>,
+    }
+}
+
+wire_struct! {
+    #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+    pub struct DayOpening {
+        pub from_minute: u16,
+        pub to_minute: u16,
+    }
+}
+
+wire_struct! {
+    /// How long something of a conversation may take, and what happens when it does (routing.md §7).
+    #[derive(Clone, PartialEq, Eq, Debug, Default)]
+    pub struct Clock {
+        pub kind: ClockKind,
+        /// It counts while this is open. Empty: the queue's; `always`: every moment.
+        pub calendar: Text,
+        /// Where none of `targets` fits; 0: none.
+        pub target_ms: u64,
+        /// First match wins.
+        pub targets: Vec<Target>,
+        /// Percents of the target at which it warns: 1-99, rising.
+        pub warn_percent: Vec<u16>,
+        /// None: its kind's usual ones.
+        pub pause_on: Option<Vec<PauseOn>>,
+        /// By `percent`, rising.
+        pub levels: Vec<ClockLevel>,
+    }
+}
+
+wire_struct! {
+    /// A target for some: what is empty fits all.
+    #[derive(Clone, PartialEq, Eq, Debug, Default)]
+    pub struct Target {
+        pub queue: Text,
+        pub tier: Text,
+        pub channel: Text,
+        /// At least 1.
+        pub target_ms: u64,
+    }
+}
+
+wire_struct! {
+    /// What happens at a share of a clock's target, in the order of the fields.
+    #[derive(Clone, PartialEq, Eq, Debug, Default)]
+    pub struct ClockLevel {
+        /// Of the target, 1-1,000; 100 is the breach.
+        pub percent: u16,
+        /// 0-9, of the conversation from then on; it never falls by this.
+        pub priority: u8,
+        /// One that waits takes its next relaxation step at once.
+        pub relax: bool,
+        /// Agents to notify.
+        pub notify: Vec<Text>,
+        /// Taken from its owner where another could take it now.
+        pub reassign: bool,
+        /// Where one that nobody owns goes; empty: it stays.
+        pub queue: Text,
+        /// The level of its queue's ladder that it climbs to; 0: none.
+        pub escalate: u8,
     }
 }
 
@@ -295,6 +427,8 @@ wire_struct! {
         /// Units of a conversation whose customer is to write next, after `their_turn_after_ms`.
         pub their_turn_units: u32,
         pub their_turn_after_ms: u64,
+        /// Async: free replies are possible for so long after the customer's last message; 0: always.
+        pub reply_window_ms: u64,
     }
 }
 
@@ -379,6 +513,8 @@ wire_struct! {
         /// A transfer needs a note or summary.
         pub context_required: bool,
         pub ladder: Vec<Rung>,
+        /// Its business hours; empty: always open.
+        pub calendar: Text,
     }
 }
 
@@ -419,8 +555,13 @@ wire_struct! {
         pub limits: Vec<ChannelLimit>,
         /// Empty: his team's, and without any a member of every queue.
         pub memberships: Vec<Membership>,
+        /// The calendar in which he works; empty: always.
+        pub shifts: Text,
     }
 }
+
+/// The name of a clock's calendar that is none: every moment counts.
+pub const ALWAYS: &str = "always";
 
 /// Limits of a policy. What passes one is refused, with its name.
 pub mod limits {
@@ -459,6 +600,16 @@ pub mod limits {
     pub const ENGAGEMENTS: usize = 64;
     /// Blocked customers, account owners and linked identities that a workspace keeps, each.
     pub const CUSTOMERS: usize = 100_000;
+    pub const CALENDARS: usize = 64;
+    pub const WEEKLY_OPENINGS: usize = 56;
+    pub const DATES: usize = 1_000;
+    pub const OPENINGS_OF_DATE: usize = 8;
+    /// Of one expansion.
+    pub const OPENINGS: usize = 4_096;
+    pub const TARGETS: usize = 1_000;
+    pub const CLOCK_LEVELS: usize = 16;
+    /// Of a clock's target.
+    pub const PERCENT: u16 = 1_000;
 }
 
 impl Policy {
@@ -466,14 +617,15 @@ impl Policy {
     pub fn standard_channels() -> Vec<Channel> {
         let live = |name: &str, exclusive, units| Channel { units, exclusive, ..Channel::of_nature(name, true) };
         let asynchronous = |name: &str| Channel::of_nature(name, false);
+        let windowed = |name: &str| Channel { reply_window_ms: 86_400_000, ..Channel::of_nature(name, false) };
         alloc::vec![
             live("voice", true, 1),
             live("video", true, 1),
             live("chat", false, 1),
             asynchronous("email"),
-            asynchronous("whatsapp"),
-            asynchronous("facebook"),
-            asynchronous("instagram"),
+            windowed("whatsapp"),
+            windowed("facebook"),
+            windowed("instagram"),
             asynchronous("telegram"),
             asynchronous("sms"),
         ]
@@ -508,6 +660,7 @@ impl Channel {
             close_after_ms: 604_800_000,
             their_turn_units: 0,
             their_turn_after_ms: 0,
+            reply_window_ms: 0,
         }
     }
 }

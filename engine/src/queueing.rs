@@ -42,7 +42,7 @@ impl Stepping<'_> {
                 {
                     seen.push(route.queue);
                     if announce.is_some() {
-                        self.placed(slot, route, arrival, Waiting::default());
+                        self.come(slot, route, arrival, Waiting::default());
                         self.announced(slot, announce.take());
                     }
                     route.queue = exit.queue;
@@ -51,7 +51,7 @@ impl Stepping<'_> {
                 }
                 ExitKind::Wait | ExitKind::Queue => break,
                 ExitKind::Deflect | ExitKind::Park | ExitKind::Close => {
-                    self.placed(slot, route, arrival, Waiting::default());
+                    self.come(slot, route, arrival, Waiting::default());
                     self.announced(slot, announce);
                     return self.leave_by(slot, &exit, why);
                 }
@@ -72,7 +72,7 @@ impl Stepping<'_> {
             }
             somebody => waiting.absent = somebody.is_some(),
         }
-        self.placed(slot, route, arrival, waiting);
+        self.come(slot, route, arrival, waiting);
         self.announced(slot, announce);
         let before = if before == NONE { seen.first().copied().unwrap_or(NONE) } else { before };
         let other_queue =
@@ -91,18 +91,23 @@ impl Stepping<'_> {
         }
     }
 
-    fn placed(&mut self, slot: u32, route: Route, arrival: u64, waiting: Waiting) {
-        let now = self.now;
-        self.stand(slot, route, (arrival, now), waiting);
+    /// A conversation comes into a queue.
+    pub(crate) fn come(&mut self, slot: u32, route: Route, arrival: u64, waiting: Waiting) {
+        self.place(slot, route, (arrival, self.now), waiting, true);
     }
 
     /// A conversation takes its place: the set of what it asks now, its class and head start.
-    pub(crate) fn stand(
+    pub(crate) fn stand(&mut self, slot: u32, route: Route, times: (u64, u64), waiting: Waiting) -> bool {
+        self.place(slot, route, times, waiting, false)
+    }
+
+    fn place(
         &mut self,
         slot: u32,
         route: Route,
         (arrival, queued_at): (u64, u64),
         waiting: Waiting,
+        enters: bool,
     ) -> bool {
         let row = self.state.conversation(slot);
         let (ws, channel) = (row.workspace(), row.channel());
@@ -119,6 +124,7 @@ impl Stepping<'_> {
             queued_at,
             head_start_ms,
             waiting,
+            enters,
         });
         is_whole
     }

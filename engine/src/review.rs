@@ -21,6 +21,7 @@ impl Stepping<'_> {
             next = self.state.newer(slot);
             looked_at += 1;
             self.look_again(slot);
+            self.clocks_move(slot);
         }
         self.effect(Effect::Reviewed { workspace: ws, next });
     }
@@ -29,6 +30,7 @@ impl Stepping<'_> {
     pub(crate) fn review_first(&mut self, slot: u32) {
         if self.state.workspace(self.state.conversation(slot).workspace()).review().is_some() {
             self.without_cause(|s| s.look_again(slot));
+            self.clocks_move(slot);
         }
     }
 

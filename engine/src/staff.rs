@@ -150,7 +150,7 @@ impl Stepping<'_> {
         let rounds = self.state.rounds_with(agent);
         let was_online = self.state.agent(agent).is_online();
         self.effect(Effect::Removed { agent, successor: heir.map_or(0, |heir| heir + 1) });
-        for timer in [TimerKind::Lease, TimerKind::Pace, TimerKind::Respond, TimerKind::Away] {
+        for timer in [TimerKind::Lease, TimerKind::Pace, TimerKind::Respond, TimerKind::Away, TimerKind::Shift] {
             let ws = self.state.agent(agent).workspace();
             self.arm_of(timer, ws, agent, 0);
         }

@@ -3,8 +3,9 @@
 //! `Stepping` borrows the state for one input or tick. What each input does stands in the file of its concern
 //! (`contact`, `presence`, `command`, `configure`); what follows from it in `dispatch` and `review`.
 
+use crate::clock::{Moved, moved_by};
 use crate::decision::{
-    DecisionType, Outcome, Position, Reason, Telling, TellingAgent, TellingConversation, TellingDetail,
+    DecisionType, Outcome, Position, Reason, Telling, TellingAgent, TellingConversation, TellingDetail, ToldClock,
 };
 use crate::effect::Effect;
 use crate::engine::{Answer, Output, STEP_BUDGET, STEP_BYTES};
@@ -13,6 +14,7 @@ use crate::state::{NONE, Remembered, State};
 use crate::wire::Wire;
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 pub(crate) struct Stepping<'a> {
     pub state: &'a mut State,
@@ -26,6 +28,10 @@ pub(crate) struct Stepping<'a> {
     first: Option<u32>,
     /// Output before this step.
     started_at: usize,
+    /// Conversations whose clocks have to follow.
+    pub moved: Vec<Moved>,
+    /// When the fact happened that is being decided, by its own time.
+    pub fact_at: Option<u64>,
 }
 
 /// What an event came to, before it is remembered.
@@ -46,7 +52,8 @@ impl<'a> Stepping<'a> {
     pub fn new(state: &'a mut State, out: &'a mut Output, cause: Option<&'a Input>, now: u64) -> Stepping<'a> {
         let now = now.max(state.now());
         let started_at = out.effects.len() + out.decisions.len();
-        Stepping { state, out, cause, now, budget: STEP_BUDGET, first: None, started_at }
+        let (budget, moved) = (STEP_BUDGET, Vec::new());
+        Stepping { state, out, cause, now, budget, first: None, started_at, moved, fact_at: None }
     }
 
     /// Whether this step may go on: assignments and bytes are bounded, the rest is for ticks.
@@ -60,6 +67,14 @@ impl<'a> Stepping<'a> {
             self.record(&Effect::Now { ms: self.now });
         }
         self.record(&effect);
+        if let Some(slot) = moved_by(&effect) {
+            self.clocks_move(slot);
+        }
+    }
+
+    /// The type of the event that is being decided.
+    pub fn cause_type(&self) -> Option<EventType> {
+        self.cause.map(|input| input.event_type)
     }
 
     fn record(&mut self, effect: &Effect) {
@@ -82,8 +97,11 @@ impl<'a> Stepping<'a> {
         if let Some(workspace) = workspace {
             self.expire(workspace);
         }
+        self.fact_at = self.fact_time(input);
         let verdict = self.decide(input, workspace);
         self.told_of(input, verdict);
+        self.clocks_follow();
+        self.fact_at = None;
         let idx = self.first.unwrap_or(self.out.decision_count);
         let (outcome, code) = verdict;
         self.effect(Effect::Remembered { key: input.key, idx, outcome, code });
@@ -190,6 +208,9 @@ impl<'a> Stepping<'a> {
                 let refused = self.at_version(ws, *expected_version);
                 refused.unwrap_or_else(|| self.control_queue(ws, input, queue, (*control, *until), has_text(reason)))
             }
+            Body::CalendarExpand { calendar, from, until, openings } => {
+                self.expand_calendar(ws, calendar, (*from, *until), openings)
+            }
             Body::Unsupported { .. } | Body::Invalid { .. } | Body::WorkspaceConfigure { .. } => {
                 rejected(Reason::Unsupported) // answered before
             }
@@ -269,6 +290,7 @@ impl<'a> Stepping<'a> {
             first: None,
             policy_version: 0,
             detail: None,
+            clock: None,
         }
     }
 
@@ -285,6 +307,9 @@ impl<'a> Stepping<'a> {
 
     /// The same with all that some decisions have beside it.
     pub fn tell(&mut self, decision_type: DecisionType, reason: Reason, about: About<'_>) {
+        if let Some(slot) = about.conversation {
+            self.note_end(slot, decision_type, reason);
+        }
         let place = Place { state: self.state, now: self.now };
         let workspace = match (about.conversation, about.agent) {
             (Some(slot), _) => self.state.conversation(slot).workspace(),
@@ -310,6 +335,7 @@ impl<'a> Stepping<'a> {
             agent: agent.as_ref(),
             policy_version: workspace.policy().version,
             detail: has_detail.then_some(detail),
+            clock: about.clock,
             ..self.telling(decision_type, workspace.name())
         };
         telling.put(&mut self.out.decisions);
@@ -386,6 +412,7 @@ pub(crate) struct About<'t> {
     pub other: &'t str,
     /// The other queue, by slot, where `other` is empty.
     pub other_queue: Option<u32>,
+    pub clock: Option<ToldClock>,
 }
 
 /// Slots to texts.

@@ -18,7 +18,10 @@ impl Stepping<'_> {
             TimerKind::Respond => self.respond_is_due(slot),
             TimerKind::Away => self.away_is_due(slot),
             TimerKind::Control => self.control_is_due(due.workspace, slot),
+            TimerKind::Clock => self.clock_is_due(slot),
+            TimerKind::Shift => self.shift_is_due(slot),
         }
+        self.clocks_follow();
         due.workspace
     }
 }

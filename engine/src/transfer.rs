@@ -8,6 +8,7 @@ use crate::input::{ActorKind, Body, Input, Target};
 use crate::queueing::Entering;
 use crate::state::{Phase, Route};
 use crate::step::{About, DECIDED, Stepping, Verdict, rejected};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 /// Where a transfer goes, after all tests.
@@ -16,6 +17,14 @@ enum To {
     /// Waits so long in his line, then goes to the queue.
     Line(u32, u64, u32),
     Queue(u32, Option<Vec<SkillSlot>>),
+}
+
+/// A level of a queue's ladder.
+pub(crate) struct Rung {
+    level: u8,
+    pub priority: u8,
+    queue: Option<u32>,
+    notify: Vec<Box<str>>,
 }
 
 impl Stepping<'_> {
@@ -154,8 +163,7 @@ impl Stepping<'_> {
                     giver: owner.map_or(0, |owner| owner + 1),
                     ..Waiting::default()
                 };
-                let now = self.now;
-                self.stand(slot, Route { queue, rule }, (arrival, now), waiting);
+                self.come(slot, Route { queue, rule }, arrival, waiting);
                 let about = About { conversation: Some(slot), other_queue: Some(queue), ..About::default() };
                 self.tell(DecisionType::ConversationQueued, Reason::Transfer, about);
                 self.rearm_wait(slot);
@@ -255,18 +263,34 @@ impl Stepping<'_> {
             Ok(slot) => slot,
             Err(verdict) => return verdict,
         };
-        let row = self.state.conversation(slot);
-        let (ws, queue, rule) = (row.workspace(), row.queue(), row.rule());
-        let ladder = self.state.workspace(ws).queue(queue).map_or(&[][..], |q| &q.ladder);
-        let Some(rung) = ladder.iter().find(|rung| rung.level == level) else { return rejected(Reason::UnknownLevel) };
-        let (priority, to, notify) = (rung.priority, rung.queue, rung.notify.clone());
-        self.mark(slot, |m| {
-            m.level = m.level.max(level);
-            m.priority = m.priority.max(priority);
-        });
+        let Some(rung) = self.rung(slot, level) else { return rejected(Reason::UnknownLevel) };
+        self.raise(slot, &rung);
         let about = About { conversation: Some(slot), number: u64::from(level), ..About::default() };
         self.tell(DecisionType::ConversationEscalated, Reason::Command, about);
-        match to.filter(|to| *to != queue && self.state.workspace(ws).queue(*to).is_some()) {
+        self.climb(slot, &rung);
+        DECIDED
+    }
+
+    /// A level of the ladder of a conversation's queue.
+    pub(crate) fn rung(&self, slot: u32, level: u8) -> Option<Rung> {
+        let row = self.state.conversation(slot);
+        let queue = self.state.workspace(row.workspace()).queue(row.queue())?;
+        let rung = queue.ladder.iter().find(|rung| rung.level == level)?;
+        Some(Rung { level, priority: rung.priority, queue: rung.queue, notify: rung.notify.clone() })
+    }
+
+    pub(crate) fn raise(&mut self, slot: u32, rung: &Rung) {
+        self.mark(slot, |m| {
+            m.level = m.level.max(rung.level);
+            m.priority = m.priority.max(rung.priority);
+        });
+    }
+
+    /// Where a level leads, and who hears of it.
+    pub(crate) fn climb(&mut self, slot: u32, rung: &Rung) {
+        let row = self.state.conversation(slot);
+        let (ws, queue, rule) = (row.workspace(), row.queue(), row.rule());
+        match rung.queue.filter(|to| *to != queue && self.state.workspace(ws).queue(*to).is_some()) {
             Some(queue) => {
                 self.bot_ends(slot);
                 let arrival = self.kept_arrival(slot);
@@ -284,13 +308,9 @@ impl Stepping<'_> {
                 self.rearm_wait(slot);
             }
         }
-        if !self.state.conversation(slot).is_open() {
-            return DECIDED; // a way out of that queue was its end
+        // A way out of that queue may have been its end.
+        if self.state.conversation(slot).is_open() {
+            self.notify_named(slot, ws, &rung.notify);
         }
-        let name = self.state.workspace(ws).name();
-        let key = self.state.key();
-        let agents: Vec<Id> = notify.iter().map(|text| key.id(crate::id::Kind::Agent, name, text)).collect();
-        self.notify(slot, &agents, Reason::Escalated);
-        DECIDED
     }
 }

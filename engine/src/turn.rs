@@ -19,6 +19,7 @@ impl Stepping<'_> {
         if begins {
             self.effect(Effect::Turned { conversation: slot, turn: Turn::Ours, answered: false, arrival });
         }
+        self.customer_awaits(slot, self.event_time(input));
         let is_over = self.wakes(slot);
         self.tell_conversation(DecisionType::MessageRouted, Reason::None, slot, None);
         self.tell_over(slot, is_over);
@@ -59,8 +60,11 @@ impl Stepping<'_> {
         }
         match channel.owner_absent {
             OwnerAbsent::Return => self.take_back(slot, Reason::OwnerAbsent),
-            OwnerAbsent::Wait | OwnerAbsent::UntilNextShift => {
-                self.arm(TimerKind::Turn, slot, self.now + channel.owner_absent_ms);
+            OwnerAbsent::Wait => self.arm(TimerKind::Turn, slot, self.now + channel.owner_absent_ms),
+            OwnerAbsent::UntilNextShift => {
+                let latest = self.now + channel.owner_absent_ms;
+                let at = self.next_shift(owner).map_or(latest, |at| at.clamp(self.now + 1, latest));
+                self.arm(TimerKind::Turn, slot, at);
             }
         }
     }
@@ -68,6 +72,23 @@ impl Stepping<'_> {
     /// From an owner who is absent, or who is silent where somebody else could take it now: else he keeps it, and it
     /// escalates.
     fn take_back(&mut self, slot: u32, reason: Reason) {
+        if self.taken_from_owner(slot, reason) {
+            return;
+        }
+        let row = self.state.conversation(slot);
+        let (ws, owner) = (row.workspace(), row.owner().expect("it is taken from somebody"));
+        if !row.alarmed() {
+            self.mark(slot, |m| m.alarmed = true);
+            self.tell_agent(DecisionType::ConversationEscalated, reason, owner, Some(slot));
+        }
+        // Looked at again after as long as he may be silent.
+        let channel = self.state.workspace(ws).channel(self.state.conversation(slot).channel());
+        let again = channel.map_or(86_400_000, |c| c.owner_silent_ms);
+        self.arm(TimerKind::Turn, slot, self.now + again);
+    }
+
+    /// Back into its queue, from an absent owner in any case, else where another could take it now. Returns whether it is.
+    fn taken_from_owner(&mut self, slot: u32, reason: Reason) -> bool {
         let row = self.state.conversation(slot);
         let (ws, rule, arrival) = (row.workspace(), row.rule(), row.arrival());
         let owner = row.owner().expect("it is taken from somebody");
@@ -80,32 +101,33 @@ impl Stepping<'_> {
         };
         let is_absent = reason == Reason::OwnerAbsent;
         let set = self.set_at_entry(slot, queue);
-        if is_absent || self.state.is_candidate_but(ws, set, owner) {
-            self.withdraw(slot, Reason::Rescinded);
-            let is_answered = self.state.conversation(slot).answered();
-            let arrival = if is_answered { self.kept_arrival(slot) } else { arrival };
-            self.effect(Effect::Unassigned { conversation: slot });
-            self.tell_conversation(DecisionType::ConversationUnassigned, reason, slot, Some(owner));
-            if is_answered {
-                let turn = self.state.conversation(slot).turn();
-                self.effect(Effect::Turned { conversation: slot, turn, answered: false, arrival });
-            }
-            let entering = Entering {
-                giver: (!is_absent).then_some(owner),
-                preferred: is_absent.then_some(owner),
-                ..Entering::new(Route { queue, rule }, Reason::Requeue, arrival)
-            };
-            return self.enter(slot, entering);
+        if !is_absent && !self.state.is_candidate_but(ws, set, owner) {
+            return false;
         }
+        self.withdraw(slot, Reason::Rescinded);
+        let is_answered = self.state.conversation(slot).answered();
+        let arrival = if is_answered { self.kept_arrival(slot) } else { arrival };
+        self.effect(Effect::Unassigned { conversation: slot });
+        self.tell_conversation(DecisionType::ConversationUnassigned, reason, slot, Some(owner));
+        if is_answered {
+            let turn = self.state.conversation(slot).turn();
+            self.effect(Effect::Turned { conversation: slot, turn, answered: false, arrival });
+        }
+        let entering = Entering {
+            giver: (!is_absent).then_some(owner),
+            preferred: is_absent.then_some(owner),
+            ..Entering::new(Route { queue, rule }, Reason::Requeue, arrival)
+        };
+        self.enter(slot, entering);
+        true
+    }
+
+    /// A clock takes it from its owner, where another could take it now.
+    pub(crate) fn reassign(&mut self, slot: u32) {
         let row = self.state.conversation(slot);
-        if !row.alarmed() {
-            self.mark(slot, |m| m.alarmed = true);
-            self.tell_agent(DecisionType::ConversationEscalated, reason, owner, Some(slot));
+        if row.phase() == Phase::Assigned && !row.live() {
+            self.taken_from_owner(slot, Reason::Escalated);
         }
-        // Looked at again after as long as he may be silent.
-        let channel = self.state.workspace(ws).channel(self.state.conversation(slot).channel());
-        let again = channel.map_or(86_400_000, |c| c.owner_silent_ms);
-        self.arm(TimerKind::Turn, slot, self.now + again);
     }
 
     pub(crate) fn turn_is_due(&mut self, slot: u32) {
@@ -204,6 +226,7 @@ impl Stepping<'_> {
             }
             _ => {}
         }
+        self.awaits(slot, 0, true);
         let row = self.state.conversation(slot);
         if row.phase() == Phase::Assigned || row.phase() == Phase::Snoozed {
             let turn = if row.live() { row.turn() } else { Turn::Theirs };
@@ -247,6 +270,10 @@ impl Stepping<'_> {
         let Some(owner) = row.owner().filter(|_| is_undone) else { return RECORDED };
         let arrival = row.arrival();
         self.effect(Effect::Turned { conversation: slot, turn: Turn::Ours, answered: false, arrival });
+        let (since, responded) = self.state.conversation(slot).answered_before();
+        if self.state.conversation(slot).unanswered_since() == 0 && since != 0 {
+            self.awaits(slot, since, responded);
+        }
         let is_awake = self.state.conversation(slot).phase() == Phase::Assigned;
         let is_over = is_awake && self.wakes(slot);
         self.tell_agent(DecisionType::ReplyFailed, Reason::Failed, owner, Some(slot));

@@ -68,6 +68,8 @@ impl Reader {
         };
         let team = |(name, own): (&str, Table<'_, '_>)| Team { name: name.into(), memberships: memberships(&own) };
         Policy {
+            calendars: Vec::new(),
+            clocks: Vec::new(),
             version: table.whole("version").unwrap_or(1),
             test: table.flag("test").unwrap_or(false),
             default_units: table.count("default_units").unwrap_or(usual::DEFAULT_UNITS),
@@ -128,6 +130,7 @@ impl Reader {
             Some(own) => self.owner_absent(&own, base.owner_absent_ms),
         };
         Channel {
+            reply_window_ms: 0,
             live,
             units,
             exclusive: own.flag("exclusive").unwrap_or(base.exclusive),
@@ -235,6 +238,7 @@ impl Reader {
             self.misplaced(own, "on_max_wait", sentence, "say how long one may wait: `max_wait_s`");
         }
         Queue {
+            calendar: Default::default(),
             name: own.name("name"),
             strategy,
             skills: own.levels("skills"),
@@ -323,6 +327,7 @@ impl Reader {
     pub(crate) fn agent(&mut self, table: &Table<'_, '_>) -> AgentConfig {
         let limit = |(channel, max)| ChannelLimit { channel, max: u32::try_from(max).unwrap_or(u32::MAX) };
         AgentConfig {
+            shifts: Default::default(),
             team: table.name("team"),
             skills: table.levels("skills"),
             // A weight that does not fit is above its limit, whatever it is.

@@ -126,6 +126,8 @@ pub struct Agent {
     /// Of one who was removed: who takes what he leaves (slot + 1; 0: its queues).
     pub(super) successor: u32,
     pub(super) draining: bool,
+    /// His shift is over.
+    pub(super) off_shift: bool,
     pub(super) not_responding: bool,
     /// Consecutive declines and expiries.
     pub(super) declines: u32,
@@ -158,8 +160,8 @@ pub struct Agent {
     /// When the engine last gave him something, and the channels that wait for his pace, a bit each.
     pub(super) last_given: u64,
     pub(super) paced: u64,
-    /// Lease, pace, wrap, respond, away.
-    pub(super) timers: [Deadline; 5],
+    /// Lease, pace, wrap, respond, away, shift.
+    pub(super) timers: [Deadline; 6],
     /// Sums over his holds (derived); `holds` and what follows without wrap-ups.
     pub(super) used: u32,
     pub(super) by_queue: Vec<(u32, u32)>,
@@ -192,6 +194,7 @@ impl Agent {
             removed: false,
             successor: 0,
             draining: false,
+            off_shift: false,
             not_responding: false,
             declines: 0,
             skills: Vec::new(),
@@ -211,7 +214,7 @@ impl Agent {
             idle_since: 0,
             last_given: 0,
             paced: 0,
-            timers: [Deadline::default(); 5],
+            timers: [Deadline::default(); 6],
             used: 0,
             by_queue: Vec::new(),
             holds: 0,
@@ -259,7 +262,7 @@ impl Agent {
 
     /// Routable on a channel, and work may be given to him.
     pub(super) fn takes_work(&self, channel: u32) -> bool {
-        self.routable >> channel & 1 == 1 && !self.draining && !self.not_responding
+        self.routable >> channel & 1 == 1 && !self.draining && !self.not_responding && !self.off_shift
     }
 
     pub(super) fn has(&self, required: &[SkillSlot]) -> bool {
@@ -326,7 +329,7 @@ impl Agent {
         f.wide(self.config_fingerprint);
         f.word(u64::from(self.units) << 32 | u64::from(self.used));
         let status = |s: Option<Status>| s.map_or(0, |s| 1 + s as u64);
-        let flags = u64::from(self.removed) << 2 | u64::from(self.draining) << 1 | u64::from(self.not_responding);
+        let flags = u64::from(self.off_shift) << 3 | u64::from(self.removed) << 2 | u64::from(self.draining) << 1 | u64::from(self.not_responding);
         f.word(status(self.choice) << 24 | status(self.word) << 16 | (self.effective as u64) << 8 | flags);
         f.word(u64::from(self.successor) << 32 | u64::from(self.declines));
         for word in [self.offline_since, self.away_since, self.idle_since, self.last_given, self.paced, self.routable] {
@@ -375,6 +378,13 @@ impl Agent {
     }
     pub fn is_draining(&self) -> bool {
         self.draining
+    }
+    /// When his shift next begins or ends; 0: nothing is armed.
+    pub fn shift_due(&self) -> u64 {
+        self.timers[5].at
+    }
+    pub fn is_off_shift(&self) -> bool {
+        self.off_shift
     }
     pub fn is_not_responding(&self) -> bool {
         self.not_responding
@@ -431,6 +441,7 @@ impl Agent {
             Status::PendingAway => AgentState::PendingAway,
             Status::Online if self.not_responding => AgentState::NotResponding,
             Status::Online if self.draining => AgentState::Draining,
+            Status::Online if self.off_shift => AgentState::OffShift,
             Status::Online => AgentState::Available,
         }
     }

@@ -11,7 +11,7 @@ use super::memory::Remembered;
 use super::set::{AgentKeys, RequirementSet};
 use super::workspace::{LeaseSource, Names, QueueRule, Workspace, members_of, set_hash};
 use crate::decision::{Position, Reason, Turn};
-use crate::effect::{Effect, NameOf, Requirement, SkillSlot, TimerKind, Waiting, WrapUpHold};
+use crate::effect::{ClockRow, Effect, NameOf, Requirement, SkillSlot, TimerKind, Waiting, WrapUpHold};
 use crate::id::{HashKey, Kind};
 use crate::input::{By, Status};
 use crate::policy::{AgentConfig, Policy, Strategy, limits};
@@ -66,18 +66,29 @@ impl State {
                 };
                 self.presence(*agent, row);
             }
-            Effect::Opened { conversation, workspace, channel, entry, tier, hash, identity, customer, source } => {
+            Effect::Opened {
+                conversation,
+                workspace,
+                channel,
+                entry,
+                tier,
+                hash,
+                identity,
+                customer,
+                source,
+                began_at,
+            } => {
                 let (workspace, channel, entry, tier) = (*workspace, *channel, *entry, *tier);
                 let (hash, identity, customer, source) = (*hash, *identity, *customer, *source);
                 self.opened(
                     *conversation,
-                    Opening { workspace, channel, entry, tier, hash, identity, customer, source },
+                    Opening { workspace, channel, entry, tier, hash, identity, customer, source, began_at: *began_at },
                 );
             }
-            Effect::Queued { conversation, queue, set, rule, arrival, queued_at, head_start_ms, waiting } => {
+            Effect::Queued { conversation, queue, set, rule, arrival, queued_at, head_start_ms, waiting, enters } => {
                 let (queue, set, rule) = (*queue, *set, *rule);
                 let (arrival, queued_at, head_start_ms) = (*arrival, *queued_at, *head_start_ms);
-                let queueing = Queueing { queue, set, rule, arrival, queued_at, head_start_ms };
+                let queueing = Queueing { queue, set, rule, arrival, queued_at, head_start_ms, enters: *enters };
                 self.queued(*conversation, queueing, waiting);
             }
             Effect::Assigned { conversation, agent, units, exclusive, over: _, given } => {
@@ -85,7 +96,10 @@ impl State {
             }
             Effect::Picked { workspace, set, agent, frozen } => self.picked(*workspace, *set, *agent, frozen),
             Effect::Resolved { conversation, wrap_up } => self.resolved(*conversation, wrap_up),
-            Effect::Reopened { conversation, tier } => self.reopened(*conversation, *tier),
+            Effect::Reopened { conversation, tier, began_at } => {
+                self.conversations[*conversation as usize].began_at = *began_at;
+                self.reopened(*conversation, *tier);
+            }
             Effect::Ended { conversation, wrap_up } => self.ended(*conversation, wrap_up),
             Effect::Remembered { key, idx, outcome, code } => {
                 let row = Remembered {
@@ -199,9 +213,10 @@ impl State {
             Effect::Linked { workspace, customer, other, is } => self.linked(*workspace, *customer, *other, *is),
             Effect::Blocked { workspace, customer, is } => self.blocked(*workspace, *customer, *is),
             Effect::AccountOwner { workspace, customer, agent } => self.account_owned(*workspace, *customer, *agent),
-            Effect::Controlled { workspace, queue, control, since, until, draining } => {
+            Effect::Controlled { workspace, queue, control, since, until, draining, shut } => {
                 let desk = &mut self.workspaces[*workspace as usize].desks[*queue as usize];
                 (desk.control, desk.since, desk.until, desk.draining) = (*control, *since, *until, *draining);
+                desk.shut = *shut;
                 for set in 0..self.workspaces[*workspace as usize].sets.len() as u32 {
                     if self.workspaces[*workspace as usize].sets[set as usize].queue == *queue {
                         self.staff_set(*workspace, set);
@@ -254,6 +269,28 @@ impl State {
                 self.texts[*conversation as usize].waiting.class = *class;
                 self.mark_conversation(*conversation);
             }
+            Effect::Awaits { conversation, since, responded, wrote_at } => {
+                let row = &mut self.conversations[*conversation as usize];
+                row.waits_since(*since, *responded);
+                row.wrote_at = *wrote_at;
+                self.mark_conversation(*conversation);
+            }
+            Effect::ClockSet { conversation, clock, row } => {
+                let clocks = &mut self.texts[*conversation as usize].clocks;
+                clocks.resize_with(clocks.len().max(*clock as usize + 1), ClockRow::default);
+                clocks[*clock as usize] = *row;
+                self.mark_conversation(*conversation);
+            }
+            Effect::CalendarExpanded { workspace, calendar, from, until, openings } => {
+                let key = self.key;
+                self.workspaces[*workspace as usize].expanded(*calendar, *from, *until, openings, key);
+                self.mark_workspace(*workspace);
+            }
+            Effect::Shifted { agent, off } => {
+                self.agents[*agent as usize].off_shift = *off;
+                self.refresh(*agent);
+                self.mark_agent(*agent);
+            }
             Effect::Removed { agent, successor } => self.removed(*agent, *successor),
             Effect::Paced { agent, channels } => {
                 self.agents[*agent as usize].paced = *channels;
@@ -292,6 +329,7 @@ impl State {
                     NameOf::Tier => &mut ws.tiers,
                     NameOf::Queue => &mut ws.queues,
                     NameOf::Team => &mut ws.teams,
+                    NameOf::Calendar => &mut ws.calendars,
                     NameOf::Source => &mut ws.source_names,
                     _ => &mut ws.skills,
                 };
@@ -716,6 +754,7 @@ impl State {
         row.customer = opening.customer;
         row.source = opening.source;
         row.opened_at = self.now;
+        row.began_at = opening.began_at;
         row.turn = Turn::Ours;
         row.number = number;
         row.epoch = epoch;
@@ -788,6 +827,7 @@ impl State {
         row.arrival = queueing.arrival;
         row.queued_at = queueing.queued_at;
         row.head_start_ms = queueing.head_start_ms;
+        row.entries += u32::from(queueing.enters);
         row.resolved_at = 0;
         let workspace = row.workspace;
         self.waits(slot, true);
@@ -917,6 +957,9 @@ impl State {
         row.touched = true;
         row.alarmed = false;
         row.answered |= row.live;
+        if row.live {
+            row.waits_since(0, true);
+        }
         row.stop_timer(TimerKind::Wait);
         if row.live {
             row.stop_timer(TimerKind::Turn); // an async one's is armed anew by what follows
@@ -965,6 +1008,7 @@ impl State {
         row.turn = Turn::None;
         row.stop_timer(TimerKind::Wait);
         row.stop_timer(TimerKind::Turn);
+        row.stop_timer(TimerKind::Clock);
         row.resolved_at = now;
         let entry = (slot, row.number, row.epoch);
         let workspace = row.workspace as usize;
@@ -1104,7 +1148,9 @@ impl State {
         self.stop_for_good(slot, wrap_up);
         let row = &mut self.conversations[slot as usize];
         let was_resolved = core::mem::replace(&mut row.phase, Phase::Resolved) == Phase::Resolved;
-        [TimerKind::Open, TimerKind::Turn, TimerKind::Wait].into_iter().for_each(|timer| row.stop_timer(timer));
+        [TimerKind::Open, TimerKind::Turn, TimerKind::Wait, TimerKind::Clock]
+            .into_iter()
+            .for_each(|timer| row.stop_timer(timer));
         row.turn = Turn::None;
         self.workspaces[row.workspace as usize].resolved_now -= usize::from(was_resolved);
         row.resolved_at = 0;
@@ -1303,6 +1349,7 @@ struct Opening {
     identity: u128,
     customer: u128,
     source: u128,
+    began_at: u64,
 }
 
 struct Queueing {
@@ -1312,6 +1359,7 @@ struct Queueing {
     arrival: u64,
     queued_at: u64,
     head_start_ms: u64,
+    enters: bool,
 }
 
 /// A list enters its conversation's row by its hash.

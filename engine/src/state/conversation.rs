@@ -3,7 +3,7 @@
 use super::digest::Fingerprint;
 use super::timers::Deadline;
 use crate::decision::{PhaseWord, Reason, Turn};
-use crate::effect::{SkillSlot, TimerKind, Waiting};
+use crate::effect::{ClockRow, SkillSlot, TimerKind, Waiting};
 use crate::id::HashKey;
 use crate::view::Note;
 use alloc::boxed::Box;
@@ -36,6 +36,16 @@ pub enum Phase {
 pub const RULE_ENTRY: u32 = u32::MAX - 1;
 pub const RULE_DEFAULT: u32 = u32::MAX - 2;
 
+/// The place of a timer among a conversation's.
+pub(super) fn conversation_timer(timer: TimerKind) -> usize {
+    match timer {
+        TimerKind::Open => 0,
+        TimerKind::Turn => 1,
+        TimerKind::Wait => 2,
+        _ => 3,
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct Conversation {
     pub(super) phase: Phase,
@@ -47,6 +57,8 @@ pub struct Conversation {
     /// A person had it or wrote in it, ever.
     pub(super) touched: bool,
     pub(super) has_note: bool,
+    /// A person has answered since it was opened, reopened or handed off.
+    pub(super) responded: bool,
     /// That its owner is absent or silent has been told.
     pub(super) alarmed: bool,
     /// The open offer: by preference, and while the owner keeps it.
@@ -91,7 +103,18 @@ pub struct Conversation {
     pub(super) resolved_at: u64,
     /// Id of the open offer; 0: none.
     pub(super) offer: u64,
-    pub(super) timers: [Deadline; 3],
+    /// The first message, since it was opened or reopened.
+    pub(super) began_at: u64,
+    /// The oldest contact of the customer's that no person has answered; 0: none.
+    pub(super) unanswered_since: u64,
+    /// Both as they were before a person's last answer.
+    pub(super) answered_before: (u64, bool),
+    /// When the customer wrote last, on a channel with a reply window.
+    pub(super) wrote_at: u64,
+    /// Entries into queues so far.
+    pub(super) entries: u32,
+    /// Open, turn, wait, clock.
+    pub(super) timers: [Deadline; 4],
     /// Derived: its lane, its place in the lane's heap; neighbours in the workspace's list by creation.
     pub(super) lane: u32,
     pub(super) place_in_line: u32,
@@ -113,6 +136,8 @@ pub struct Texts {
     /// Skills that the event itself asked for.
     pub asked: Box<[SkillSlot]>,
     pub waiting: Waiting,
+    /// By kind; empty before the first one starts.
+    pub clocks: Vec<ClockRow>,
     pub notes: Vec<Note>,
     /// Ids and identities of conversations that were merged into it.
     pub aliases: Vec<u128>,
@@ -129,6 +154,7 @@ impl Conversation {
             answered: false,
             touched: false,
             has_note: false,
+            responded: false,
             alarmed: false,
             offer_preferred: false,
             offer_warm: false,
@@ -162,7 +188,12 @@ impl Conversation {
             head_start_ms: 0,
             resolved_at: 0,
             offer: 0,
-            timers: [Deadline::default(); 3],
+            began_at: 0,
+            unanswered_since: 0,
+            answered_before: (0, false),
+            wrote_at: 0,
+            entries: 0,
+            timers: [Deadline::default(); 4],
             lane: NONE,
             place_in_line: NONE,
             older: NONE,
@@ -174,7 +205,7 @@ impl Conversation {
     }
 
     /// 0 for a free slot: it is not part of the state.
-    pub(super) fn digest(&self, slot: u32, waiting: &Waiting, key: HashKey) -> u128 {
+    pub(super) fn digest(&self, slot: u32, texts: &Texts, key: HashKey) -> u128 {
         if self.phase == Phase::Free {
             return 0;
         }
@@ -185,6 +216,7 @@ impl Conversation {
             self.answered,
             self.touched,
             self.has_note,
+            self.responded,
             self.alarmed,
             self.offer_preferred,
             self.offer_warm,
@@ -210,12 +242,16 @@ impl Conversation {
         f.word(self.resolved_at);
         f.word(self.waited_ms);
         f.word(self.offer);
+        f.word(u64::from(self.entries) << 1 | u64::from(self.answered_before.1));
+        for word in [self.began_at, self.unanswered_since, self.answered_before.0, self.wrote_at] {
+            f.word(word);
+        }
         for timer in &self.timers {
             f.word(timer.at);
             f.word(timer.arm);
         }
         if matches!(self.phase, Phase::Queued | Phase::Offered) {
-            let w = waiting;
+            let w = &texts.waiting;
             let flags = u64::from(w.absent) << 2 | u64::from(w.ring) << 1 | u64::from(w.unclaimed);
             f.word(u64::from(w.class) << 16 | u64::from(w.step) << 8 | flags);
             f.word(pair(w.only, w.giver));
@@ -226,22 +262,55 @@ impl Conversation {
             }
             w.declined.iter().for_each(|agent| f.word(u64::from(*agent)));
         }
+        for clock in &texts.clocks {
+            let state = (clock.status as u64) << 16 | u64::from(clock.fired);
+            f.word(u64::from(clock.generation) << 32 | state);
+            for word in [clock.started_at, clock.since, clock.counted_ms, clock.target_ms, clock.fired_at, clock.mark] {
+                f.word(word);
+            }
+        }
         f.end()
+    }
+
+    /// A customer waits for an answer since then (0: he does not), and whether a person has answered since it came.
+    pub(super) fn waits_since(&mut self, since: u64, responded: bool) {
+        if since == 0 && self.unanswered_since != 0 {
+            self.answered_before = (self.unanswered_since, self.responded);
+        }
+        (self.unanswered_since, self.responded) = (since, responded);
     }
 
     /// A timer that has no use any more is stopped with the effect that makes it so.
     pub(super) fn stop_timer(&mut self, timer: TimerKind) {
-        let timer = &mut self.timers[timer as usize];
+        let timer = &mut self.timers[conversation_timer(timer)];
         (timer.at, timer.arm) = (0, 0);
     }
 
     /// When a timer of it is due; 0: not armed.
     pub fn due_at(&self, timer: TimerKind) -> u64 {
-        self.timers[timer as usize].at
+        self.timers[conversation_timer(timer)].at
     }
 
     pub fn phase(&self) -> Phase {
         self.phase
+    }
+    pub fn began_at(&self) -> u64 {
+        self.began_at
+    }
+    pub fn unanswered_since(&self) -> u64 {
+        self.unanswered_since
+    }
+    pub fn responded(&self) -> bool {
+        self.responded
+    }
+    pub fn answered_before(&self) -> (u64, bool) {
+        self.answered_before
+    }
+    pub fn wrote_at(&self) -> u64 {
+        self.wrote_at
+    }
+    pub fn entries(&self) -> u32 {
+        self.entries
     }
     pub fn word(&self) -> PhaseWord {
         match self.phase {

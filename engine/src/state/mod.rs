@@ -25,10 +25,12 @@ pub use hold::Hold;
 pub use lane::Match;
 pub use memory::Remembered;
 pub use timers::Due;
-pub use workspace::{ExitRule, QueueRule, Route, Workspace};
+pub use workspace::{ClockRule, ExitRule, LevelRule, QueueRule, Route, Workspace};
 
 use crate::decision::Preference;
+use crate::effect::ClockRow;
 use crate::id::HashKey;
+use crate::policy::ClockKind;
 use crate::view::HoldKind;
 use alloc::vec::Vec;
 use conversation::Texts;
@@ -234,6 +236,10 @@ impl State {
             _ => Preference::None,
         }
     }
+    /// A clock of a conversation's, as it is or was last.
+    pub fn clock(&self, conversation: u32, kind: ClockKind) -> ClockRow {
+        self.texts(conversation).clocks.get(kind as usize).copied().unwrap_or_default()
+    }
     pub fn texts(&self, conversation: u32) -> &Texts {
         &self.texts[conversation as usize]
     }
@@ -317,7 +323,7 @@ impl State {
             let key = self.key;
             let row = &mut self.conversations[slot as usize];
             row.dirty = false;
-            let now = row.digest(slot, &self.texts[slot as usize].waiting, key);
+            let now = row.digest(slot, &self.texts[slot as usize], key);
             renew(&mut self.sum, &mut row.fingerprint, now);
         }
         self.touched_agents.clear();
@@ -376,8 +382,8 @@ impl State {
         let key = self.key;
         let mut sum = self.scalar_digest();
         let mut add = |row: u128| sum = sum.wrapping_add(row);
-        let waiting = self.conversations.iter().zip(&self.texts).enumerate();
-        waiting.for_each(|(i, (c, t))| add(c.digest(i as u32, &t.waiting, key)));
+        let conversations = self.conversations.iter().zip(&self.texts).enumerate();
+        conversations.for_each(|(i, (c, t))| add(c.digest(i as u32, t, key)));
         self.agents.iter().enumerate().for_each(|(i, a)| add(a.digest(i as u32, key)));
         for (w, ws) in self.workspaces.iter().enumerate() {
             add(ws.digest(w as u32, key));

@@ -1,6 +1,7 @@
 //! Deadlines: who has which, and the wheel that finds what is due. The rows are the truth, the wheel is derived.
 
 use super::State;
+use super::conversation::conversation_timer;
 use super::wheel::{Entry, Wheel};
 use crate::effect::TimerKind;
 use alloc::vec::Vec;
@@ -23,9 +24,9 @@ pub struct Due {
     pub slot: u32,
 }
 
-const CONVERSATION_TIMERS: [TimerKind; 3] = [TimerKind::Open, TimerKind::Turn, TimerKind::Wait];
-const AGENT_TIMERS: [TimerKind; 5] =
-    [TimerKind::Lease, TimerKind::Pace, TimerKind::Wrap, TimerKind::Respond, TimerKind::Away];
+const CONVERSATION_TIMERS: [TimerKind; 4] = [TimerKind::Open, TimerKind::Turn, TimerKind::Wait, TimerKind::Clock];
+const AGENT_TIMERS: [TimerKind; 6] =
+    [TimerKind::Lease, TimerKind::Pace, TimerKind::Wrap, TimerKind::Respond, TimerKind::Away, TimerKind::Shift];
 
 const SLOT_BITS: u32 = 32;
 const WORKSPACE_BITS: u32 = 24;
@@ -51,12 +52,13 @@ impl State {
     fn deadline_mut(&mut self, due: Due) -> Option<&mut Deadline> {
         let slot = due.slot as usize;
         match due.timer {
-            TimerKind::Open | TimerKind::Turn | TimerKind::Wait => {
-                self.conversations.get_mut(slot).map(|c| &mut c.timers[due.timer as usize])
+            TimerKind::Open | TimerKind::Turn | TimerKind::Wait | TimerKind::Clock => {
+                self.conversations.get_mut(slot).map(|c| &mut c.timers[conversation_timer(due.timer)])
             }
             TimerKind::Control => {
                 self.workspaces.get_mut(due.workspace as usize)?.desks.get_mut(slot).map(|desk| &mut desk.timer)
             }
+            TimerKind::Shift => self.agents.get_mut(slot).and_then(|a| a.timers.last_mut()),
             _ => self.agents.get_mut(slot).map(|a| &mut a.timers[due.timer as usize - TimerKind::Lease as usize]),
         }
     }
@@ -79,7 +81,7 @@ impl State {
             self.wheel.push(Entry { at, arm, key: due.key() });
         }
         match timer {
-            TimerKind::Open | TimerKind::Turn | TimerKind::Wait => self.mark_conversation(slot),
+            TimerKind::Open | TimerKind::Turn | TimerKind::Wait | TimerKind::Clock => self.mark_conversation(slot),
             TimerKind::Control => self.mark_workspace(workspace),
             _ => self.mark_agent(slot),
         }
@@ -142,7 +144,7 @@ impl State {
 
     fn workspace_of(&self, due: Due) -> Option<u32> {
         match due.timer {
-            TimerKind::Open | TimerKind::Turn | TimerKind::Wait => {
+            TimerKind::Open | TimerKind::Turn | TimerKind::Wait | TimerKind::Clock => {
                 self.conversations.get(due.slot as usize).map(|c| c.workspace)
             }
             _ => Some(due.workspace),

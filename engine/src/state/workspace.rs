@@ -6,11 +6,15 @@ use super::digest::Fingerprint;
 use super::lane::Lane;
 use super::set::RequirementSet;
 use super::timers::Deadline;
+use crate::calendar::{Opening, Openings};
 use crate::decision::Reason;
 use crate::effect::{Requirement, SkillSlot};
 use crate::id::{HashKey, Kind};
 use crate::input::{Contact, Control};
-use crate::policy::{self, ExitKind, OnOffline, OwnerAbsent, Policy, RoundEnd, Strategy, Subject, WrapUp, WrapUpMode};
+use crate::policy::{
+    self, ALWAYS, ClockKind, ExitKind, OnOffline, OwnerAbsent, PauseOn, Policy, RoundEnd, Strategy, Subject, WrapUp,
+    WrapUpMode,
+};
 use crate::wire::Wire;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -65,6 +69,7 @@ pub struct ChannelRule {
     pub close_after_ms: u64,
     pub their_turn_units: u32,
     pub their_turn_after_ms: u64,
+    pub reply_window_ms: u64,
     /// Channels that may come in while one of this is held, a bit each; its own is a matter of units.
     admits: u64,
     /// In the present policy. One that is not stays for the conversations that are on it already.
@@ -129,7 +134,66 @@ pub struct QueueRule {
     pub wrap_up: Option<WrapUp>,
     pub context_required: bool,
     pub ladder: Vec<RungRule>,
+    /// Its business hours.
+    pub calendar: Option<u32>,
 }
+
+/// When a clock counts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Counts {
+    /// In its queue's business hours.
+    InQueueHours,
+    Always,
+    In(u32),
+}
+
+pub struct LevelRule {
+    pub percent: u16,
+    /// As it is told: the ladder's, or its place among the clock's, from 1.
+    pub number: u64,
+    pub priority: u8,
+    pub relax: bool,
+    pub notify: Vec<Box<str>>,
+    pub reassign: bool,
+    pub queue: Option<u32>,
+    pub escalate: u8,
+}
+
+/// A clock of the policy, by slots.
+pub struct ClockRule {
+    pub counts: Counts,
+    target_ms: u64,
+    /// (queue, tier, channel), NONE fits all, and the target.
+    targets: Vec<([u32; 3], u64)>,
+    /// Percents at which something happens, rising.
+    pub thresholds: Vec<u16>,
+    pub warns: Vec<u16>,
+    pub pauses: Pauses,
+    pub levels: Vec<LevelRule>,
+}
+
+/// What a clock stands still for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Pauses {
+    pub theirs: bool,
+    pub snoozed: bool,
+    pub parked: bool,
+}
+
+impl ClockRule {
+    /// Its target for a (queue, tier, channel), ms; 0: none.
+    pub fn target_ms(&self, place: [u32; 3]) -> u64 {
+        let fits = |wanted: &[u32; 3]| wanted.iter().zip(&place).all(|(w, p)| *w == NONE || w == p);
+        self.targets.iter().find(|(wanted, _)| fits(wanted)).map_or(self.target_ms, |(_, target)| *target)
+    }
+    /// The next percent at which something happens, above one that has.
+    pub fn next_threshold(&self, fired: u16) -> Option<u16> {
+        self.thresholds.iter().copied().find(|percent| *percent > fired)
+    }
+}
+
+/// At which share of a channel's reply window a clock warns that the policy does not speak of.
+const WINDOW_WARNS: u16 = 75;
 
 #[derive(Clone, Copy, Default)]
 pub struct TierRule {
@@ -153,6 +217,8 @@ pub struct Desk {
     pub(super) until: u64,
     /// Closed, and those who wait are still served.
     pub(super) draining: bool,
+    /// Its calendar says that it is closed.
+    pub(super) shut: bool,
     pub(super) timer: Deadline,
     /// The cursor over those who wait, and why they are looked at.
     pub(super) sweep: Option<u32>,
@@ -168,6 +234,7 @@ static NO_DESK: Desk = Desk {
     since: 0,
     until: 0,
     draining: false,
+    shut: false,
     timer: Deadline { at: 0, arm: 0, in_wheel: 0 },
     sweep: None,
     sweep_reason: Reason::None,
@@ -179,6 +246,7 @@ impl Desk {
     /// Whether those who wait may be given to agents.
     pub(super) fn serves(&self, _now: u64) -> bool {
         match self.control {
+            Control::None if self.shut => self.draining,
             Control::None | Control::Open => true,
             Control::Closed => self.draining,
             Control::Emergency => false,
@@ -186,10 +254,21 @@ impl Desk {
     }
     /// Takes nobody new.
     pub fn is_closed(&self) -> bool {
-        matches!(self.control, Control::Closed | Control::Emergency)
+        match self.control {
+            Control::None => self.shut,
+            Control::Open => false,
+            Control::Closed | Control::Emergency => true,
+        }
     }
     pub fn control(&self) -> Control {
         self.control
+    }
+    pub fn is_closed_by_command(&self) -> bool {
+        matches!(self.control, Control::Closed | Control::Emergency)
+    }
+    /// What its calendar says.
+    pub fn is_shut(&self) -> bool {
+        self.shut
     }
     pub fn since(&self) -> u64 {
         self.since
@@ -247,6 +326,7 @@ pub struct Workspace {
     pub queues: Names,
     pub skills: Names,
     pub teams: Names,
+    pub calendars: Names,
     /// Of leases.
     pub source_names: Names,
     channel_rules: Vec<Option<ChannelRule>>,
@@ -261,6 +341,11 @@ pub struct Workspace {
     queue_rules: Vec<Option<QueueRule>>,
     routes: Vec<RouteRule>,
     default_queue: u32,
+    /// By kind.
+    clock_rules: [Option<ClockRule>; CLOCKS],
+    /// By calendar; none before the first expansion: always open.
+    openings: Vec<Option<Openings>>,
+    openings_fingerprint: u128,
     pub(super) sets: Vec<RequirementSet>,
     pub(super) set_index: HashTable<u32>,
     pub(super) lanes: Vec<Lane>,
@@ -310,6 +395,7 @@ impl Workspace {
             queues: Names::default(),
             skills: Names::default(),
             teams: Names::default(),
+            calendars: Names::default(),
             source_names: Names::default(),
             channel_rules: Vec::new(),
             loads: Vec::new(),
@@ -320,6 +406,9 @@ impl Workspace {
             queue_rules: Vec::new(),
             routes: Vec::new(),
             default_queue: NONE,
+            clock_rules: [const { None }; CLOCKS],
+            openings: Vec::new(),
+            openings_fingerprint: 0,
             sets: Vec::new(),
             set_index: HashTable::new(),
             lanes: Vec::new(),
@@ -353,9 +442,10 @@ impl Workspace {
         f.word(u64::from(slot));
         f.wide(self.hash);
         f.wide(self.policy_fingerprint);
+        f.wide(self.openings_fingerprint);
         f.word(self.review.map_or(0, |r| u64::from(r) + 1));
         for names in
-            [&self.channels, &self.entries, &self.tiers, &self.queues, &self.skills, &self.teams, &self.source_names]
+            [&self.channels, &self.entries, &self.tiers, &self.queues, &self.skills, &self.teams, &self.source_names, &self.calendars]
         {
             f.word(u64::from(names.len()));
             if let Some(last) = names.hashes.last() {
@@ -363,11 +453,12 @@ impl Workspace {
             }
         }
         for (queue, desk) in self.desks.iter().enumerate() {
-            if desk.control == Control::None && desk.sweep.is_none() && desk.timer.at == 0 {
+            if desk.control == Control::None && desk.sweep.is_none() && desk.timer.at == 0 && !desk.shut {
                 continue;
             }
             f.word((queue as u64) << 32 | u64::from(desk.sweep.map_or(0, |next| next + 1)));
-            f.word((desk.control as u64) << 16 | (desk.sweep_reason as u64) << 8 | u64::from(desk.draining));
+            let flags = u64::from(desk.shut) << 1 | u64::from(desk.draining);
+            f.word((desk.control as u64) << 16 | (desk.sweep_reason as u64) << 8 | flags);
             for word in [desk.since, desk.until, desk.timer.at, desk.timer.arm] {
                 f.word(word);
             }
@@ -420,6 +511,7 @@ impl Workspace {
                 close_after_ms: c.close_after_ms,
                 their_turn_units: c.their_turn_units,
                 their_turn_after_ms: c.their_turn_after_ms,
+                reply_window_ms: c.reply_window_ms,
                 admits,
                 is_configured: true,
             };
@@ -503,6 +595,7 @@ impl Workspace {
                 wrap_up: q.wrap_up,
                 context_required: q.context_required,
                 ladder: q.ladder.iter().map(rung).collect(),
+                calendar: (!q.calendar.is_empty()).then(|| slot(&self.calendars, Kind::Calendar, &q.calendar)),
             };
             queue_rules[queue_slot(&q.name) as usize] = Some(rule);
         }
@@ -539,6 +632,15 @@ impl Workspace {
             let when = r.when.iter().map(|c| (c.subject, condition_hash(c.subject, &c.key, &c.value, &name, key)));
             routes.push(RouteRule { when: when.collect(), queue });
         }
+        let mut clock_rules = [const { None }; CLOCKS];
+        let window = policy::Clock {
+            kind: ClockKind::ReplyWindow,
+            warn_percent: alloc::vec![WINDOW_WARNS],
+            ..policy::Clock::default()
+        };
+        for clock in core::iter::once(&window).chain(&policy.clocks) {
+            clock_rules[clock.kind as usize] = Some(self.clock_rule_of(clock, &slot));
+        }
         self.channel_rules = channel_rules;
         self.loads = (0..self.channels.len()).map(|channel| self.load_of(channel)).collect();
         let has_pace = |channel: &u32| self.channel(*channel).is_some_and(|c| c.min_gap_ms > 0);
@@ -549,6 +651,7 @@ impl Workspace {
         self.team_members = team_members;
         self.desks.resize_with(desks, Desk::default);
         self.routes = routes;
+        self.clock_rules = clock_rules;
         self.default_queue = default_queue;
         self.policy = policy;
     }
@@ -565,6 +668,97 @@ impl Workspace {
     pub fn queue(&self, slot: u32) -> Option<&QueueRule> {
         self.queue_rules.get(slot as usize).and_then(Option::as_ref)
     }
+    fn clock_rule_of(&self, clock: &policy::Clock, slot: &dyn Fn(&Names, Kind, &str) -> u32) -> ClockRule {
+        let named = |names: &Names, kind, text: &str| if text.is_empty() { NONE } else { slot(names, kind, text) };
+        let target = |t: &policy::Target| {
+            let queue = named(&self.queues, Kind::Queue, &t.queue);
+            let tier = named(&self.tiers, Kind::Tier, &t.tier);
+            ([queue, tier, named(&self.channels, Kind::Channel, &t.channel)], t.target_ms)
+        };
+        let level = |(place, l): (usize, &policy::ClockLevel)| LevelRule {
+            percent: l.percent,
+            number: if l.escalate > 0 { u64::from(l.escalate) } else { place as u64 + 1 },
+            priority: l.priority,
+            relax: l.relax,
+            notify: l.notify.clone(),
+            reassign: l.reassign,
+            queue: (!l.queue.is_empty()).then(|| slot(&self.queues, Kind::Queue, &l.queue)),
+            escalate: l.escalate,
+        };
+        let mut thresholds: Vec<u16> = clock.levels.iter().map(|l| l.percent).collect();
+        thresholds.extend(&clock.warn_percent);
+        thresholds.push(BREACH);
+        thresholds.sort_unstable();
+        thresholds.dedup();
+        let usual = match clock.kind {
+            ClockKind::Resolution => &[PauseOn::Snoozed, PauseOn::Parked][..],
+            _ => &[],
+        };
+        let pauses = clock.pause_on.as_deref().unwrap_or(usual);
+        ClockRule {
+            counts: match &*clock.calendar {
+                _ if clock.kind == ClockKind::ReplyWindow => Counts::Always,
+                "" => Counts::InQueueHours,
+                ALWAYS => Counts::Always,
+                name => Counts::In(slot(&self.calendars, Kind::Calendar, name)),
+            },
+            target_ms: clock.target_ms,
+            targets: clock.targets.iter().map(target).collect(),
+            thresholds,
+            warns: clock.warn_percent.clone(),
+            pauses: Pauses {
+                theirs: pauses.contains(&PauseOn::Theirs),
+                snoozed: pauses.contains(&PauseOn::Snoozed),
+                parked: pauses.contains(&PauseOn::Parked),
+            },
+            levels: clock.levels.iter().enumerate().map(level).collect(),
+        }
+    }
+
+    /// A clock's rule: the policy's, and of a reply window what it has without one.
+    pub fn clock_rule(&self, kind: ClockKind) -> Option<&ClockRule> {
+        self.clock_rules[kind as usize].as_ref()
+    }
+
+    /// Whether its policy has clocks.
+    pub fn has_clocks(&self) -> bool {
+        !self.policy.clocks.is_empty()
+    }
+
+    /// The openings of a calendar; none: always open.
+    pub fn openings(&self, calendar: u32) -> Option<&Openings> {
+        self.openings.get(calendar as usize).and_then(Option::as_ref)
+    }
+
+    /// The openings in which a clock of a queue's conversation counts.
+    pub fn openings_of(&self, counts: Counts, queue: u32) -> Option<&Openings> {
+        match counts {
+            Counts::Always => None,
+            Counts::In(calendar) => self.openings(calendar),
+            Counts::InQueueHours => self.openings(self.queue(queue)?.calendar?),
+        }
+    }
+
+    pub(super) fn expanded(&mut self, calendar: u32, from: u64, until: u64, list: &[Opening], key: HashKey) {
+        let calendars = self.calendars.len();
+        self.openings.resize_with(calendars as usize, || None);
+        let known = self.openings[calendar as usize].take();
+        let openings = match known {
+            Some(known) => known.renewed(from, until, list),
+            None => Openings::new(until, list),
+        };
+        self.openings[calendar as usize] = Some(openings);
+        let mut f = Fingerprint::new(key, 25);
+        for openings in &self.openings {
+            f.word(openings.as_ref().map_or(0, Openings::until));
+            for opening in openings.iter().flat_map(Openings::list) {
+                f.word(opening.from);
+                f.word(opening.to);
+            }
+        }
+        self.openings_fingerprint = f.end();
+    }
+
     pub fn desk(&self, queue: u32) -> &Desk {
         self.desks.get(queue as usize).unwrap_or(&NO_DESK)
     }
@@ -663,13 +857,19 @@ impl Workspace {
     }
 
     /// First rule with conditions that matches, else the entry's queue, else the rule without conditions.
-    pub fn route(&self, contact: &Contact) -> Route {
+    pub fn route(&self, contact: &Contact, now: u64) -> Route {
+        let is_open = |hash: &u128| {
+            let calendar = self.calendars.find(*hash);
+            calendar.and_then(|c| self.openings(c)).is_none_or(|openings| openings.is_open(now))
+        };
         let holds = |(subject, hash): &(Subject, u128)| match subject {
             Subject::Channel => contact.channel.hash == *hash,
             Subject::Entry => contact.entry.hash == *hash,
             Subject::Tier => contact.tier == Some(*hash),
             Subject::Language => contact.language == Some(*hash),
             Subject::Attribute => contact.attributes.contains(hash),
+            Subject::Open => is_open(hash),
+            Subject::Closed => !is_open(hash),
         };
         for (i, rule) in self.routes.iter().enumerate() {
             if !rule.when.is_empty() && rule.when.iter().all(holds) {
@@ -716,6 +916,11 @@ impl Workspace {
         self.sets.iter().position(|s| !s.open).unwrap_or(self.sets.len()) as u32
     }
 }
+
+/// Kinds of clocks.
+const CLOCKS: usize = 5;
+/// The share of its target at which a clock is missed.
+pub const BREACH: u16 = 100;
 
 /// Customers that are one, at most.
 pub const PERSONS_MAX: usize = 1_024;
@@ -766,6 +971,7 @@ fn condition_hash(subject: Subject, key: &str, value: &str, workspace: &str, key
         Subject::Tier => keyed.hash(Kind::Tier, workspace, &[value]),
         Subject::Language => keyed.hash(Kind::Language, workspace, &[value]),
         Subject::Attribute => keyed.hash(Kind::Attribute, workspace, &[key, value]),
+        Subject::Open | Subject::Closed => keyed.hash(Kind::Calendar, workspace, &[value]),
     }
 }
 

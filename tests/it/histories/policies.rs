@@ -54,6 +54,7 @@ pub fn policy(text: &str) -> Policy {
 pub fn agent_config(args: &[&str]) -> AgentConfig {
     let words = Words { line: "agent", words: args.to_vec() };
     AgentConfig {
+        shifts: Default::default(),
         team: words.text("team"),
         skills: words.levels("skills"),
         weight: words.option("weight").map_or(1, |weight| number(weight) as u16),

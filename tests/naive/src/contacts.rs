@@ -451,6 +451,7 @@ impl Step<'_> {
             Subject::Entry => condition.value == contact.entry.text,
             Subject::Tier => contact.tier == Some(hash(Kind::Tier, &[&condition.value])),
             Subject::Language => contact.language == Some(hash(Kind::Language, &[&condition.value])),
+            Subject::Open | Subject::Closed => todo!("calendars"),
             Subject::Attribute => {
                 contact.attributes.contains(&hash(Kind::Attribute, &[&condition.key, &condition.value]))
             }

@@ -364,6 +364,7 @@ impl Step<'_> {
                 self.control_queue(&queue.text, *control, *until, reason.as_deref(), *expected_version)
             }
             Body::WorkspaceConfigure { policy, expected_version } => self.configure(policy, *expected_version),
+            Body::CalendarExpand { .. } => todo!("calendars"),
             Body::Unsupported { .. } if input.event_type.is_command() => Verdict::rejected(Reason::Unsupported),
             Body::Unsupported { .. } => Verdict::ignored(Reason::Unsupported),
             Body::Invalid { .. } => Verdict::rejected(Reason::InvalidPolicy),
