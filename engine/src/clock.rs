@@ -155,8 +155,7 @@ impl Stepping<'_> {
 
     fn start(&mut self, slot: u32, kind: ClockKind, wanted: Wanted, target_ms: u64) {
         let before = self.state.clock(slot, kind);
-        let row = self.state.conversation(slot);
-        let is_failed = self.is_status() && row.answered_before().0 == wanted.started_at;
+        let is_failed = self.is_status() && before.generation > 0 && before.started_at == wanted.started_at;
         let reason = match kind {
             _ if is_failed => Reason::Failed,
             ClockKind::ReplyWindow if before.status != ClockStatus::Off => Reason::Message,
@@ -230,7 +229,20 @@ impl Stepping<'_> {
         let told = self.told_clock(slot, kind, &clock, at, 0);
         let reason = if told.over_ms == 0 { Reason::Met } else { Reason::Late };
         self.set(slot, kind, ClockRow { status: ClockStatus::Off, ..clock });
-        self.tell_of_clock(DecisionType::ClockCompleted, reason, slot, told);
+        let agent = self.credited(slot, kind);
+        let about = About { conversation: Some(slot), agent, clock: Some(told), ..About::default() };
+        self.tell(DecisionType::ClockCompleted, reason, about);
+    }
+
+    /// Whose work it was that a clock was met or missed by: who replied, else who owns it.
+    fn credited(&self, slot: u32, kind: ClockKind) -> Option<u32> {
+        match kind {
+            ClockKind::FirstResponse | ClockKind::NextResponse | ClockKind::ReplyWindow => {
+                self.replied_by.or(self.state.conversation(slot).owner())
+            }
+            ClockKind::QueueWait => self.state.conversation(slot).owner(),
+            ClockKind::Resolution => self.state.conversation(slot).last_owner(),
+        }
     }
 
     fn cancel(&mut self, slot: u32, kind: ClockKind, clock: ClockRow, reason: Reason) {
@@ -339,9 +351,8 @@ impl Stepping<'_> {
     /// The next threshold of a conversation's clocks has come: all that stands at that percent.
     pub(crate) fn clock_is_due(&mut self, slot: u32) {
         self.arm(TimerKind::Clock, slot, 0);
-        match self.next_threshold(slot).filter(|(at, ..)| *at <= self.now) {
-            Some((_, kind, percent)) => self.fires(slot, kind, percent),
-            None => {}
+        if let Some((_, kind, percent)) = self.next_threshold(slot).filter(|(at, ..)| *at <= self.now) {
+            self.fires(slot, kind, percent);
         }
         if self.state.conversation(slot).is_open() {
             self.rearm_clocks(slot);
@@ -363,7 +374,9 @@ impl Stepping<'_> {
             self.tell_clock(DecisionType::ClockBreached, Reason::None, slot, kind, clock, percent);
         }
         for level in levels {
-            self.level_fires(slot, kind, clock, level);
+            if self.state.conversation(slot).is_open() {
+                self.level_fires(slot, kind, clock, level);
+            }
         }
     }
 

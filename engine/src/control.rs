@@ -145,9 +145,15 @@ impl Stepping<'_> {
                 next = self.state.newer(slot);
                 looked_at += 1;
                 let row = self.state.conversation(slot);
-                if row.queue() == queue && matches!(row.phase(), Phase::Queued | Phase::Parked) {
-                    self.swept(ws, queue, slot, reason);
+                if row.queue() != queue {
+                    continue;
                 }
+                match row.phase() {
+                    Phase::Queued | Phase::Parked => self.swept(ws, queue, slot, reason),
+                    Phase::Offered => {}
+                    _ => continue,
+                }
+                self.clocks_move(slot);
             }
             self.effect(Effect::Swept { workspace: ws, queue, next, reason });
         }

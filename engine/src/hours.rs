@@ -97,6 +97,12 @@ impl Stepping<'_> {
         if off && took_work {
             self.takes_no_more(agent, false);
         }
+        if self.state.agent(agent).is_online() {
+            match off {
+                true => self.unstaffed(ws),
+                false => self.staffed(agent),
+            }
+        }
     }
 
     pub(crate) fn shift_is_due(&mut self, agent: u32) {

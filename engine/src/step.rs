@@ -32,6 +32,8 @@ pub(crate) struct Stepping<'a> {
     pub moved: Vec<Moved>,
     /// When the fact happened that is being decided, by its own time.
     pub fact_at: Option<u64>,
+    /// The agent who wrote the answer that is being decided.
+    pub replied_by: Option<u32>,
 }
 
 /// What an event came to, before it is remembered.
@@ -53,7 +55,7 @@ impl<'a> Stepping<'a> {
         let now = now.max(state.now());
         let started_at = out.effects.len() + out.decisions.len();
         let (budget, moved) = (STEP_BUDGET, Vec::new());
-        Stepping { state, out, cause, now, budget, first: None, started_at, moved, fact_at: None }
+        Stepping { state, out, cause, now, budget, first: None, started_at, moved, fact_at: None, replied_by: None }
     }
 
     /// Whether this step may go on: assignments and bytes are bounded, the rest is for ticks.
@@ -101,7 +103,7 @@ impl<'a> Stepping<'a> {
         let verdict = self.decide(input, workspace);
         self.told_of(input, verdict);
         self.clocks_follow();
-        self.fact_at = None;
+        (self.fact_at, self.replied_by) = (None, None);
         let idx = self.first.unwrap_or(self.out.decision_count);
         let (outcome, code) = verdict;
         self.effect(Effect::Remembered { key: input.key, idx, outcome, code });

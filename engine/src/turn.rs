@@ -205,6 +205,7 @@ impl Stepping<'_> {
         let sender = input.actor.as_ref().filter(|a| a.kind == ActorKind::Agent);
         let agent = sender.and_then(|a| self.state.find_configured(a.id.hash));
         if answers && self.state.conversation(slot).is_open() {
+            self.replied_by = agent;
             self.answered_by(slot, agent);
         }
         self.notify(slot, mentions, Reason::Mention);

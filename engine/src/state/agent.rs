@@ -431,6 +431,10 @@ impl Agent {
     pub fn is_online(&self) -> bool {
         self.effective == Status::Online
     }
+    /// Online, and his shift is not over.
+    pub fn is_at_work(&self) -> bool {
+        self.is_online() && !self.off_shift
+    }
 
     /// The state that presence and commands alone give him.
     pub fn presence_state(&self) -> AgentState {

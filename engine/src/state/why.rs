@@ -28,7 +28,7 @@ impl State {
         }
         let members = ws.agents.iter().filter(|a| self.agent(**a).member(row.queue).is_some());
         let mut online =
-            members.filter(|a| self.agent(**a).is_online() && !self.agent(**a).is_not_responding()).peekable();
+            members.filter(|a| self.agent(**a).is_at_work() && !self.agent(**a).is_not_responding()).peekable();
         if online.peek().is_none() {
             return "nobody_online";
         }
@@ -106,10 +106,10 @@ impl State {
         row.members.iter().any(|slot| self.agent(*slot).takes_work(row.channel))
     }
 
-    /// A member of a queue is online.
+    /// A member of a queue is online and inside his shift.
     pub fn is_staffed_queue(&self, workspace: u32, queue: u32) -> bool {
         let agents = &self.workspace(workspace).agents;
-        agents.iter().map(|a| self.agent(*a)).any(|a| a.is_online() && a.member(queue).is_some())
+        agents.iter().map(|a| self.agent(*a)).any(|a| a.is_at_work() && a.member(queue).is_some())
     }
 
     /// Another candidate than `without` for a conversation of this set, now.
