@@ -386,7 +386,13 @@ impl Side for Ours {
 
 /// A filled contact center after its first events: the first sight of tables and rings is not what is measured.
 pub fn filled<S: Side>(shape: Shape, side: fn(&Loop) -> S) -> (S, Loop) {
+    filled_under(shape, |_| {}, side)
+}
+
+/// The same under a policy that is changed first.
+pub fn filled_under<S: Side>(shape: Shape, change: impl Fn(&mut Policy), side: fn(&Loop) -> S) -> (S, Loop) {
     let mut world = Loop::new(shape);
+    change(&mut world.policy);
     let mut side = side(&world);
     world.fill(&mut side);
     warm(&mut side, &mut world);

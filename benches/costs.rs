@@ -8,11 +8,13 @@
 //! only now and then does; an opening and a resolve are the median of their single times.
 //!
 //! `cargo bench --profile dev --bench costs` prints all; words after `--` choose among `agents`, `sets`, `waiting`,
-//! `block` and `timers`. `scripts/instructions.sh` counts instructions of the same loop.
+//! `block`, `timers` and `clocks`. `scripts/instructions.sh` counts instructions of the same loop.
 
 mod closed_loop;
+mod lives;
 
 use closed_loop::events;
+use lives::Lives;
 use closed_loop::{Demand, Happening, Loop, Numbers, Ours, Record, START_MS, Shape, Side};
 use engine::Answer;
 use engine::decision::{DecisionType, Outcome, Told};
@@ -379,11 +381,43 @@ fn asleep(sleepers: usize) -> Runner {
     runner
 }
 
+/// Whole lives of conversations, under none, three and five clocks, turn by turn.
+fn clocks(extent: Extent) {
+    println!("\na conversation's life of {} events, by clocks of its policy; async, 100 agents", lives::EVENTS);
+    let counts = [0, 3, 5];
+    let mut worlds: Vec<(Lives, Times)> = counts.map(|clocks| (Lives::new(clocks), Times::default())).into();
+    for turn in 0..extent.turns + 1 {
+        for (lives, times) in &mut worlds {
+            let records = lives.records();
+            let started_ns = processor_ns();
+            lives::apply(&mut lives.ours, &records);
+            let ns = processor_ns() - started_ns;
+            if turn > 0 {
+                times.add(ns as f64 / 1e3); // a thousand lives
+            }
+        }
+    }
+    let none = worlds[0].1.median();
+    for ((_, times), count) in worlds.iter().zip(counts) {
+        println!("  {count} clocks: {} ns/life   x{:.2}", times.shown(), times.median() / none);
+    }
+}
+
+/// For callgrind: a thousand lives under so many clocks.
+fn instructions_of_lives(clocks: usize) {
+    let mut lives = Lives::new(clocks);
+    let records = lives.records();
+    lives::apply(&mut lives.ours, &records);
+    let records = lives.records();
+    measured(&mut lives.ours, &records);
+    println!("{}", records.iter().map(|record| record.events.len()).sum::<usize>() / lives::EVENTS);
+}
+
 /// For callgrind: `--toggle-collect` of `measured`, and a known number of events.
-fn instructions(agents: usize) {
+fn instructions(agents: usize, clocks: usize) {
     // So few are remembered that the memory is full when counting begins: each event drops one.
     let shape = Shape { remembered_max: 10_000, ..Shape::of_table(agents, Strategy::LongestIdle) };
-    let (mut ours, mut world) = closed_loop::filled(shape, Ours::new);
+    let (mut ours, mut world) = closed_loop::filled_under(shape, |policy| lives::with_clocks(policy, clocks), Ours::new);
     let mut records = Vec::new();
     while records.len() < 128 {
         records.extend(world.records(u64::MAX));
@@ -431,15 +465,24 @@ fn main() {
         Some(args.get(at + 1).and_then(|n| n.parse().ok()).unwrap_or_else(|| panic!("{name} needs a number")))
     };
     if let Some(agents) = number_after("--instructions") {
-        return instructions(agents);
+        return instructions(agents, number_after("--clocks").unwrap_or(0));
+    }
+    if let Some(clocks) = number_after("--instructions-of-lives") {
+        return instructions_of_lives(clocks);
     }
     if let Some(unservable) = number_after("--instructions-behind") {
         return instructions_behind(unservable);
     }
     let extent = if args.iter().any(|arg| arg == "--bench") { WHOLE } else { SHORT };
     let asked: Vec<&String> = args.iter().filter(|arg| !arg.starts_with('-')).collect();
-    let parts: [Part; 5] =
-        [("agents", agents), ("sets", sets), ("waiting", waiting), ("block", block), ("timers", timers)];
+    let parts: [Part; 6] = [
+        ("agents", agents),
+        ("sets", sets),
+        ("waiting", waiting),
+        ("block", block),
+        ("timers", timers),
+        ("clocks", clocks),
+    ];
     println!(
         "medians of {} turns of {} events, turn by turn; processor time of an event,",
         extent.turns, extent.events

@@ -33,6 +33,13 @@ for agents in ${AGENTS:-100 1000 10000}; do
         callgrind_annotate --inclusive=yes "$counts/out" | grep -E '^ *[0-9,]+ .*engine::' | head -n "$TOP" | cut -c1-160
     fi
 done
+# The same with first response, resolution and queue wait running (T12), and a whole life under none, three and five clocks.
+for agents in ${AGENTS:-1000}; do
+    echo "engine, $agents agents, three clocks: $(count --instructions "$agents" --clocks 3) instructions per event"
+done
+for clocks in 0 3 5; do
+    echo "engine, a conversation's life under $clocks clocks: $(count --instructions-of-lives $clocks) instructions"
+done
 # Promise 7 under load: an agent is freed, and whom he can serve stands behind those whom nobody can.
 alone=$(count --instructions-behind 0)
 behind=$(count --instructions-behind 50000)
