@@ -9,6 +9,7 @@ mod complaints;
 mod dead_letters;
 mod demo;
 mod forwarding;
+mod fuzz;
 mod histories;
 mod http;
 mod kill;

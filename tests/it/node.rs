@@ -120,6 +120,14 @@ impl Node {
         }
     }
 
+    /// Memory of the process that is resident, KiB.
+    pub fn resident_kib(&self) -> u64 {
+        let process = self.process.as_ref().expect("started");
+        let status = fs::read_to_string(format!("/proc/{}/status", process.id())).expect("its status");
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("resident memory");
+        line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("a number")
+    }
+
     pub fn log(&self) -> String {
         fs::read_to_string(self.folder.file("serve.log")).unwrap_or_default()
     }

@@ -12,6 +12,7 @@ mod yaml;
 mod tests;
 
 pub use decisions::reasons;
+pub use events::example;
 
 use serde_json::{Value, json};
 

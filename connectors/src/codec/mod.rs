@@ -24,7 +24,7 @@ mod timestamp;
 #[cfg(test)]
 mod tests;
 
-pub use asyncapi::{asyncapi, reasons};
+pub use asyncapi::{asyncapi, example, reasons};
 pub use batch::{Framing, split};
 pub use configuration::{agent_to_json, policy_to_json, workspace_schema};
 pub use decoder::Decoder;

@@ -433,7 +433,7 @@ fn summary(event_type: EventType) -> &'static str {
 }
 
 /// The data of an event with every member that its type reads.
-pub(super) fn example(event_type: EventType) -> Value {
+pub fn example(event_type: EventType) -> Value {
     let read = read_by(event_type);
     let mut data: Map<String, Value> = Member::ALL
         .iter()
