@@ -213,7 +213,7 @@ wire_struct! {
 }
 
 wire_struct! {
-    #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+    #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
     pub struct WeeklyOpening {
         /// 1 is Monday, 7 Sunday.
         pub day: u8,
@@ -234,7 +234,7 @@ wire_struct! {
 }
 
 wire_struct! {
-    #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+    #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
     pub struct DayOpening {
         pub from_minute: u16,
         pub to_minute: u16,
@@ -601,10 +601,12 @@ pub mod limits {
     /// Blocked customers, account owners and linked identities that a workspace keeps, each.
     pub const CUSTOMERS: usize = 100_000;
     pub const CALENDARS: usize = 64;
+    /// Eight of each weekday.
     pub const WEEKLY_OPENINGS: usize = 56;
+    /// Dates of a calendar that are not as their weekday.
     pub const DATES: usize = 1_000;
     pub const OPENINGS_OF_DATE: usize = 8;
-    /// Of one expansion.
+    /// Of one expansion of 402 days: eight a day stay below it.
     pub const OPENINGS: usize = 4_096;
     pub const TARGETS: usize = 1_000;
     pub const CLOCK_LEVELS: usize = 16;
