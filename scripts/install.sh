@@ -33,6 +33,7 @@ if [ "$what" = tests ]; then
     need default-jdk-headless jdk_is_new_enough
     need maven command -v mvn
     need python3 command -v python3
+    need tzdata python3 -c 'import zoneinfo; zoneinfo.ZoneInfo("Europe/Berlin")'
     need prometheus command -v prometheus
     need kcat command -v kcat
     need valgrind command -v valgrind

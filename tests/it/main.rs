@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod behaviours;
+mod calendar;
 mod complaints;
 mod dead_letters;
 mod demo;
