@@ -13,7 +13,7 @@ import argparse
 import json
 import multiprocessing
 import sys
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -37,39 +37,41 @@ def zone_named(name):
 
 def instant(zone, day, minute):
     """The milliseconds UTC of a wall clock's minute of a day; minutes may go on past midnight."""
-    wall = datetime.combine(day, time()) + timedelta(minutes=minute)
-    # fold=0 takes the offset from before a change: the first of two, and in a gap a time that does not exist, which
-    # comes back from UTC as the one moved forward.
-    there = wall.replace(tzinfo=zone, fold=0).astimezone(timezone.utc)
-    back = there.astimezone(zone).replace(tzinfo=None, fold=0)
+    # Adding to a datetime moves the wall's clock, and two of one zone are compared by it. fold is 0: the first of two,
+    # and in a gap a time that does not exist, which comes back from UTC as the one moved forward.
+    wall = datetime(day.year, day.month, day.day, tzinfo=zone) + timedelta(minutes=minute)
+    there = wall.astimezone(timezone.utc)
+    back = there.astimezone(zone)
     if back < wall:
-        raise ValueError(f"{wall} in {zone} came back earlier: {back}")
+        raise ValueError(f"{wall} came back earlier: {back}")
     if (wrong == "fold" and back == wall) or (wrong == "gap" and back > wall):
-        there = wall.replace(tzinfo=zone, fold=1).astimezone(timezone.utc)
+        there = wall.replace(fold=1).astimezone(timezone.utc)
     return (there - EPOCH) // MILLISECOND
 
 
-def spans_of(case, day):
-    for text, spans in case["dates"]:
-        if text == day.isoformat() and not (wrong == "holiday" and not spans):
-            return spans
-    return [(begin, end) for weekday, begin, end in case["weekly"] if weekday == day.isoweekday()]
+def spans_of_days(case, days):
+    """The openings that begin on each of these days, as minutes of its wall clock."""
+    dates = {date.fromisoformat(text): spans for text, spans in case["dates"]}
+    for day in days:
+        spans = dates.get(day)
+        if spans is None or (wrong == "holiday" and not spans):
+            weekday = day.isoweekday()
+            spans = [span[1:] for span in case["weekly"] if span[0] == weekday]
+        for begin, end in spans:
+            last = end if end > begin else end + 24 * 60
+            if wrong == "night" and day + timedelta(days=1) in dates:
+                last = min(last, 24 * 60)
+            yield day, begin, last
 
 
 def intervals(case):
     """All openings of the case's days in UTC, sorted, none touching another, cut at both ends."""
     zone, first = zone_named(case["zone"]), date.fromisoformat(case["first"])
     low, high = instant(zone, first, 0), instant(zone, first + timedelta(days=case["days"]), 0)
+    days = (first + timedelta(days=number) for number in range(-1, case["days"]))
     found = []
-    for number in range(-1, case["days"]):
-        day = first + timedelta(days=number)
-        for begin, end in spans_of(case, day):
-            last_minute = end if end > begin else end + 24 * 60
-            if wrong == "night" and last_minute > 24 * 60:
-                tomorrow = (day + timedelta(days=1)).isoformat()
-                if any(text == tomorrow for text, _ in case["dates"]):
-                    last_minute = 24 * 60
-            found.append((max(low, instant(zone, day, begin)), min(high, instant(zone, day, last_minute))))
+    for day, begin, end in spans_of_days(case, days):
+        found.append((max(low, instant(zone, day, begin)), min(high, instant(zone, day, end))))
     joined = []
     for begin, end in sorted(found):
         if begin >= end:
