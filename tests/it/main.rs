@@ -13,6 +13,7 @@ mod forwarding;
 mod fuzz;
 mod histories;
 mod http;
+mod incidents;
 mod kill;
 mod licences;
 mod metrics;

@@ -33,7 +33,7 @@ fn workspaces() -> PathBuf {
 }
 
 /// A file of real input or reference numbers, or none with the line that says so.
-fn data(what: &str, name: &str) -> Option<PathBuf> {
+pub fn data(what: &str, name: &str) -> Option<PathBuf> {
     let folder = std::env::var_os("STROWGER_DATA").map(PathBuf::from);
     let folder = folder.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("data"));
     let path = folder.join(name);
