@@ -63,8 +63,9 @@ impl Stepping<'_> {
     pub(crate) fn customer_awaits(&mut self, slot: u32, at: u64) {
         let row = self.state.conversation(slot);
         let (responded, in_bot) = (row.responded(), row.phase() == Phase::InBot);
-        let has_window =
-            self.state.workspace(row.workspace()).channel(row.channel()).is_some_and(|c| c.reply_window_ms > 0);
+        let workspace = self.state.workspace(row.workspace());
+        let has_clock = workspace.policy().clocks.iter().any(|clock| clock.kind == ClockKind::ReplyWindow);
+        let has_window = has_clock || workspace.channel(row.channel()).is_some_and(|c| c.reply_window_ms > 0);
         let since = match row.unanswered_since() {
             0 if in_bot => 0,
             0 => at,
@@ -155,7 +156,11 @@ impl Stepping<'_> {
 
     fn start(&mut self, slot: u32, kind: ClockKind, wanted: Wanted, target_ms: u64) {
         let before = self.state.clock(slot, kind);
-        let is_failed = self.is_status() && before.generation > 0 && before.started_at == wanted.started_at;
+        // An answer that did not arrive: the clock that it stopped goes on.
+        let is_answered = !matches!(kind, ClockKind::Resolution | ClockKind::QueueWait);
+        let is_same = (before.started_at, before.mark) == (wanted.started_at, wanted.mark);
+        let is_over = before.status == ClockStatus::Off && before.generation > 0;
+        let is_failed = self.is_status() && is_answered && is_same && is_over;
         let reason = match kind {
             _ if is_failed => Reason::Failed,
             ClockKind::ReplyWindow if before.status != ClockStatus::Off => Reason::Message,
@@ -227,7 +232,9 @@ impl Stepping<'_> {
     fn complete(&mut self, slot: u32, kind: ClockKind, clock: ClockRow) {
         let at = if kind == ClockKind::QueueWait { self.now } else { self.at_fact(&clock) };
         let told = self.told_clock(slot, kind, &clock, at, 0);
-        let reason = if told.over_ms == 0 { Reason::Met } else { Reason::Late };
+        // A breach stays one, whatever the target is by now.
+        let is_met = told.over_ms == 0 && clock.fired < BREACH;
+        let reason = if is_met { Reason::Met } else { Reason::Late };
         self.set(slot, kind, ClockRow { status: ClockStatus::Off, ..clock });
         let agent = self.credited(slot, kind);
         let about = About { conversation: Some(slot), agent, clock: Some(told), ..About::default() };

@@ -148,10 +148,8 @@ impl Stepping<'_> {
                 if row.queue() != queue {
                     continue;
                 }
-                match row.phase() {
-                    Phase::Queued | Phase::Parked => self.swept(ws, queue, slot, reason),
-                    Phase::Offered => {}
-                    _ => continue,
+                if matches!(row.phase(), Phase::Queued | Phase::Parked) {
+                    self.swept(ws, queue, slot, reason);
                 }
                 self.clocks_move(slot);
             }

@@ -5,7 +5,7 @@ use crate::decision::{DecisionType, Reason};
 use crate::effect::{Effect, TimerKind};
 use crate::id::Id;
 use crate::policy::limits;
-use crate::step::{RECORDED, Stepping, Verdict, rejected};
+use crate::step::{DECIDED, RECORDED, Stepping, Verdict, rejected};
 
 impl Stepping<'_> {
     /// What a calendar's openings are from a moment on; before that they stay as they were.
@@ -24,13 +24,14 @@ impl Stepping<'_> {
         if openings.len() > limits::OPENINGS {
             return rejected(Reason::TooMany);
         }
+        let before = self.told_so_far();
         let openings = openings.to_vec();
         self.effect(Effect::CalendarExpanded { workspace: ws, calendar, from, until, openings });
         self.hours_change(ws);
         if let Some(oldest) = self.state.oldest(ws) {
             self.effect(Effect::Reviewed { workspace: ws, next: Some(oldest) });
         }
-        RECORDED
+        if self.told_so_far() > before { DECIDED } else { RECORDED }
     }
 
     /// Calendars, or who has which, are others now: queues and shifts follow.

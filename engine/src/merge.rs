@@ -44,7 +44,8 @@ impl Stepping<'_> {
         self.withdraw(from, Reason::Rescinded);
         let gone = self.state.conversation(from);
         let (owner, is_open, is_unanswered) = (gone.owner(), gone.is_open(), gone.is_open() && !gone.answered());
-        let (arrival, had_owner, unanswered_since) = (gone.arrival(), owner.is_some(), gone.unanswered_since());
+        let (arrival, had_owner) = (gone.arrival(), owner.is_some());
+        let unanswered_since = if is_open { gone.unanswered_since() } else { 0 };
         let text: Box<str> = self.state.texts(from).id.clone();
         // Before it is gone: what its owner holds of it ends, without a wrap-up.
         self.effect(Effect::Merged { from, into });

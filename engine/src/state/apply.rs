@@ -97,7 +97,9 @@ impl State {
             Effect::Picked { workspace, set, agent, frozen } => self.picked(*workspace, *set, *agent, frozen),
             Effect::Resolved { conversation, wrap_up } => self.resolved(*conversation, wrap_up),
             Effect::Reopened { conversation, tier, began_at } => {
-                self.conversations[*conversation as usize].began_at = *began_at;
+                let row = &mut self.conversations[*conversation as usize];
+                row.began_at = *began_at;
+                (row.unanswered_since, row.responded, row.answered_before) = (0, false, (0, false));
                 self.reopened(*conversation, *tier);
             }
             Effect::Ended { conversation, wrap_up } => self.ended(*conversation, wrap_up),

@@ -4,7 +4,9 @@
 //! offered to whom, who is online and what each may hold. What cannot be seen in decisions (that the best in line was
 //! taken, when a wrap-up ended) is the naive engine's to say.
 
-use engine::decision::{AgentState, DecisionType, Outcome, PhaseWord, Reason, Told, ToldAgent, ToldConversation};
+use engine::decision::{
+    AgentState, DecisionType, Outcome, PhaseWord, Reason, Told, ToldAgent, ToldClock, ToldConversation,
+};
 use engine::input::{Body, Input};
 use engine::policy::{Policy, WrapUpMode};
 use std::collections::{HashMap, HashSet};
@@ -17,6 +19,7 @@ struct Owned {
     owner: String,
     units: u32,
     offer: Option<Offer>,
+    is_open: bool,
 }
 
 /// An open offer: whom it asks, and the units it takes of him.
@@ -51,6 +54,17 @@ impl Agent {
     }
 }
 
+/// A clock of a conversation, as its decisions tell it.
+#[derive(Default)]
+struct Clock {
+    generation: u32,
+    is_running: bool,
+    is_paused: bool,
+    /// What has fired in this generation: percents, and levels by number beside them.
+    fired: HashSet<(u16, u64)>,
+    percent: u16,
+}
+
 #[derive(Default)]
 pub struct Checker {
     conversations: HashMap<Name, Owned>,
@@ -62,6 +76,8 @@ pub struct Checker {
     /// Who has taken over the work of one that is about to be told as merged away, and is told to have both.
     heir: Option<Name>,
     last_offer: u64,
+    /// By conversation and clock.
+    clocks: HashMap<(Name, &'static str), Clock>,
     /// Who was given something in the step at hand.
     gained: Vec<Name>,
 }
@@ -95,6 +111,15 @@ impl Checker {
     fn hear_all(&mut self, told: &[Told]) -> Result<(), String> {
         self.gained.clear();
         told.iter().try_for_each(|told| self.hear(told))?;
+        for told in told.iter().filter(|told| is_end(told.decision_type)) {
+            let id = told.conversation.as_ref().map_or("", |about| &about.id);
+            let name = (told.workspace.to_string(), id.to_string());
+            let is_open = self.conversations.get(&name).is_some_and(|conversation| conversation.is_open);
+            let mut own = self.clocks.iter().filter(|((of, _), _)| *of == name);
+            if !is_open && let Some(((_, word), _)) = own.find(|(_, clock)| clock.is_running) {
+                return Err(format!("{id} has ended, and its clock {word} runs"));
+            }
+        }
         for name in &self.gained {
             let Some(agent) = self.agents.get(name) else { continue };
             let is_told = |told: &Told| {
@@ -131,7 +156,7 @@ impl Checker {
             return Err("an answer follows decisions: the event has two outcomes".into());
         }
         // Whoever had to be looked at again under a new policy may be served in the same step, whatever the answer.
-        let follows = |told: &&Told| matches!(told.reason, Reason::Auto | Reason::Preferred);
+        let follows = |told: &&Told| matches!(told.reason, Reason::Auto | Reason::Preferred) || is_of_clock(told);
         if first.decision_type == DecisionType::CommandRejected && !told[1..].iter().all(follows) {
             return Err("a refused command decided something".into());
         }
@@ -181,10 +206,70 @@ impl Checker {
         if let Some(agent) = &told.agent {
             self.hear_of_agent(told, agent)?;
         }
-        match &told.conversation {
+        if let (Some(about), Some(clock)) = (&told.conversation, &told.clock) {
+            self.hear_of_clock(told, about, clock)?;
+        }
+        match told.conversation.as_ref().filter(|_| !is_of_clock(told)) {
             Some(conversation) => self.hear_of_conversation(told, conversation),
             None => Ok(()),
         }
+    }
+
+    /// Promise 5, and that a clock's words follow each other: it starts once a generation, and ends once.
+    fn hear_of_clock(&mut self, told: &Told, about: &ToldConversation, said: &ToldClock) -> Result<(), String> {
+        use DecisionType::*;
+        let name = (told.workspace.to_string(), about.id.to_string());
+        let word = said.clock.word();
+        let what = || format!("{word} {} of {} {}", said.generation, about.id, told.decision_type.word());
+        let clock = self.clocks.entry((name, word)).or_default();
+        let begins = told.decision_type == ClockStarted && told.reason != Reason::Updated;
+        if begins {
+            if said.generation != clock.generation + 1 || clock.is_running != (told.reason == Reason::Message) {
+                return Err(format!("{}: it was at {} and ran: {}", what(), clock.generation, clock.is_running));
+            }
+            let percent = if told.reason == Reason::Failed { clock.percent } else { 0 };
+            *clock = Clock { generation: said.generation, is_running: true, percent, ..Clock::default() };
+        } else if (said.generation, true) != (clock.generation, clock.is_running) {
+            return Err(format!("{}: it is at {} and runs: {}", what(), clock.generation, clock.is_running));
+        }
+        if said.target_ms == 0 || said.over_ms != said.business_ms.saturating_sub(said.target_ms) {
+            return Err(format!("{}: {} ms of {}, {} over", what(), said.business_ms, said.target_ms, said.over_ms));
+        }
+        if said.started_at > told.time || said.started_at + said.wall_ms > told.time {
+            return Err(format!("{}: it ends after now", what()));
+        }
+        match told.decision_type {
+            ClockPaused | ClockResumed => {
+                if clock.is_paused == (told.decision_type == ClockPaused) {
+                    return Err(format!("{} twice", what()));
+                }
+                clock.is_paused = told.decision_type == ClockPaused;
+            }
+            ClockWarned | ClockBreached | ConversationEscalated => {
+                let number = match told.decision_type {
+                    ConversationEscalated => told.detail.as_ref().map_or(0, |detail| detail.number),
+                    ClockBreached => u64::MAX,
+                    _ => u64::MAX - 1,
+                };
+                if said.percent < clock.percent || !clock.fired.insert((said.percent, number)) {
+                    return Err(format!("{}: {} % after {} %", what(), said.percent, clock.percent));
+                }
+                if clock.is_paused && said.percent != clock.percent {
+                    return Err(format!("{}: it fires while it stands", what()));
+                }
+                clock.percent = said.percent;
+            }
+            ClockCompleted => {
+                let is_met = said.over_ms == 0 && clock.percent < 100;
+                if is_met != (told.reason == Reason::Met) {
+                    return Err(format!("{} {}: {} over at {} %", what(), told.reason.word(), said.over_ms, clock.percent));
+                }
+                clock.is_running = false;
+            }
+            ClockCancelled => clock.is_running = false,
+            _ => {}
+        }
+        Ok(())
     }
 
     fn hear_of_agent(&mut self, told: &Told, about: &ToldAgent) -> Result<(), String> {
@@ -219,6 +304,9 @@ impl Checker {
 
     fn hear_of_conversation(&mut self, told: &Told, about: &ToldConversation) -> Result<(), String> {
         let name = (told.workspace.to_string(), about.id.to_string());
+        if told.decision_type == DecisionType::ConversationOpened {
+            self.clocks.retain(|(of, _), _| *of != name);
+        }
         let before = self.conversations.remove(&name).unwrap_or_default();
         check_epoch(told, about, &before)?;
         check_state(told, about)?;
@@ -259,7 +347,8 @@ impl Checker {
             self.hear_of_merged_away(told, about)?;
         }
         let units = if about.owner.is_empty() { 0 } else { about.units };
-        let now = Owned { epoch: about.epoch, owner: about.owner.to_string(), units, offer };
+        let is_open = about.state != PhaseWord::Resolved;
+        let now = Owned { epoch: about.epoch, owner: about.owner.to_string(), units, offer, is_open };
         self.conversations.insert(name, now);
         Ok(())
     }
@@ -410,6 +499,11 @@ impl Checker {
             agent.work -= u64::from(held.units);
         }
     }
+}
+
+/// Told of a clock, after what is told of its conversation.
+fn is_of_clock(told: &Told) -> bool {
+    told.clock.is_some() && told.decision_type != DecisionType::ConversationEscalated
 }
 
 fn may_wrap_up(policy: &Policy) -> bool {

@@ -11,6 +11,7 @@ pub const CHANNELS: [&str; 6] = ["voice", "chat", "email", "whatsapp", "fax", "w
 pub const ENTRIES: [&str; 4] = ["", "+4930", "shop", "robot"];
 pub const TIERS: [&str; 3] = ["vip", "gold", "nobody"];
 pub const TEAMS: [&str; 2] = ["first", "second"];
+pub const CALENDARS: [&str; 2] = ["office", "nights"];
 const HOUR_MS: u64 = 3_600_000;
 
 /// How often each of the many settings departs from its default, in hundredths.
@@ -86,6 +87,9 @@ pub fn agent_config(rng: &mut ChaCha8Rng, taste: Taste, policy: &Policy) -> Agen
     if taste.likes(rng) {
         config.memberships = memberships(rng, &queues);
     }
+    if let (true, Some(calendar)) = (taste.likes(rng) && rng.random_ratio(1, 2), policy.calendars.choose(rng)) {
+        config.shifts = calendar.name.clone();
+    }
     config
 }
 
@@ -141,8 +145,88 @@ pub fn policy(rng: &mut ChaCha8Rng, version: u64, taste: Taste) -> Policy {
     }
     policy.queues = names.iter().map(|name| queue(rng, name, &names, taste)).collect();
     channels(rng, &mut policy, taste);
+    hours(rng, &mut policy, taste);
     routes(rng, &mut policy, taste);
+    if rng.random_ratio(1, 2) || taste.likes(rng) {
+        clocks(rng, &mut policy, &names, taste);
+    }
     policy
+}
+
+/// Calendars, and the queues that keep to one.
+fn hours(rng: &mut ChaCha8Rng, policy: &mut Policy, taste: Taste) {
+    for name in CALENDARS {
+        if taste.likes(rng) || rng.random_ratio(1, 4) {
+            policy.calendars.push(super::policies::calendar(name));
+        }
+    }
+    for queue in &mut policy.queues {
+        if let (true, Some(calendar)) = (taste.likes(rng), policy.calendars.choose(rng)) {
+            queue.calendar = calendar.name.clone();
+        }
+        if taste.likes(rng) {
+            queue.drain_after_close_ms = duration(rng);
+        }
+    }
+}
+
+fn clocks(rng: &mut ChaCha8Rng, policy: &mut Policy, queues: &[&str], taste: Taste) {
+    let target = |rng: &mut ChaCha8Rng| word(rng, &[1_000, 2_000, 10_000, 10_000, 30_000, 120_000, HOUR_MS]);
+    for kind in ClockKind::ALL {
+        if rng.random_ratio(1, 3) {
+            continue;
+        }
+        let mut clock = Clock { kind: *kind, ..Clock::default() };
+        if rng.random_ratio(4, 5) {
+            clock.target_ms = target(rng);
+        }
+        if *kind != ClockKind::ReplyWindow {
+            clock.calendar = match (rng.random_range(0..3), policy.calendars.choose(rng)) {
+                (0, Some(calendar)) => calendar.name.clone(),
+                (1, _) => ALWAYS.into(),
+                _ => "".into(),
+            };
+        }
+        for _ in 0..rng.random_range(0..3) {
+            let mut own = Target { target_ms: target(rng), ..Target::default() };
+            match (rng.random_range(0..3), policy.tiers.choose(rng)) {
+                (0, Some(tier)) => own.tier = tier.name.clone(),
+                (1, _) => own.channel = policy.channels.choose(rng).map(|channel| channel.name.clone()).unwrap_or_default(),
+                _ => own.queue = word(rng, queues).into(),
+            }
+            clock.targets.push(own);
+        }
+        clock.warn_percent = [25, 50, 75, 99].into_iter().filter(|_| rng.random_ratio(1, 3)).collect();
+        if rng.random_ratio(1, 2) {
+            clock.pause_on = Some(PauseOn::ALL.iter().filter(|_| rng.random_ratio(1, 2)).copied().collect());
+        }
+        for percent in [10, 50, 100, 150, 1_000] {
+            if rng.random_ratio(1, 4) {
+                clock.levels.push(level(rng, percent, queues, taste));
+            }
+        }
+        policy.clocks.push(clock);
+    }
+}
+
+fn level(rng: &mut ChaCha8Rng, percent: u16, queues: &[&str], taste: Taste) -> ClockLevel {
+    let mut level = ClockLevel { percent, relax: taste.likes(rng), reassign: taste.likes(rng), ..ClockLevel::default() };
+    if rng.random_ratio(1, 2) {
+        level.priority = rng.random_range(1..=9);
+    }
+    if rng.random_ratio(1, 3) {
+        level.notify = texts(vec!["a0"]);
+    }
+    if rng.random_ratio(1, 4) {
+        level.queue = word(rng, queues).into();
+    }
+    if rng.random_ratio(1, 3) {
+        level.escalate = rng.random_range(1..=3);
+    }
+    if level == (ClockLevel { percent, ..ClockLevel::default() }) {
+        level.priority = 1;
+    }
+    level
 }
 
 fn queue(rng: &mut ChaCha8Rng, name: &str, all: &[&str], taste: Taste) -> Queue {
@@ -320,6 +404,9 @@ fn channel(rng: &mut ChaCha8Rng, name: &str, live: bool, taste: Taste) -> Channe
     if taste.likes(rng) {
         channel.owner_silent_ms = pause(rng);
     }
+    if taste.likes(rng) || rng.random_ratio(1, 3) {
+        channel.reply_window_ms = pause(rng);
+    }
     if taste.likes(rng) {
         channel.close_after_ms = duration(rng);
     }
@@ -362,7 +449,10 @@ fn routes(rng: &mut ChaCha8Rng, policy: &mut Policy, taste: Taste) {
     policy.rules.clear();
     for _ in 0..rng.random_range(0..4) {
         let tiers = policy.tiers.clone();
-        let condition = match rng.random_range(0..6) {
+        let calendars = policy.calendars.clone();
+        let condition = match rng.random_range(0..8) {
+            6 if !calendars.is_empty() => (Subject::Open, "", &*calendars[0].name),
+            7 if !calendars.is_empty() => (Subject::Closed, "", &*calendars[0].name),
             0 => (Subject::Channel, "", "email"),
             1 => (Subject::Entry, "", "shop"),
             2 => (Subject::Language, "", "fr"),

@@ -1,5 +1,6 @@
 //! Events as the codec would decode them, built by hand: for scripts, generated histories and benches alike.
 
+use engine::calendar::Opening;
 use engine::id::{HashKey, Id, Kind};
 use engine::input::{
     Actor, ActorKind, Body, By, Contact, Control, EventType, Input, RequiredSkill, Status, SurveyKind, Target,
@@ -394,6 +395,13 @@ impl Sender {
         self.by(input, ActorKind::Supervisor, "boss")
     }
 
+    /// A calendar's openings, from the first to the second of each pair.
+    pub fn expand(&mut self, calendar: &str, from: u64, until: u64, openings: &[(u64, u64)]) -> Input {
+        let calendar = self.id(Kind::Calendar, calendar);
+        let openings = openings.iter().map(|&(from, to)| Opening { from, to }).collect();
+        self.input(EventType::CalendarExpand, Body::CalendarExpand { calendar, from, until, openings })
+    }
+
     /// The command is refused where the conversation's epoch is another.
     pub fn expecting(&self, mut input: Input, epoch: u64) -> Input {
         use Body::*;
@@ -489,9 +497,9 @@ pub fn channel(name: &str, live: bool, units: u32, exclusive: bool) -> Channel {
     unpaced(Channel { units, exclusive, ..Channel::of_nature(name, live) })
 }
 
-/// Without pacing, and a conversation takes its units whoever is to write next.
+/// Without pacing and reply window, and a conversation takes its units whoever is to write next.
 fn unpaced(channel: Channel) -> Channel {
-    Channel { min_gap_ms: 0, their_turn_units: channel.units, ..channel }
+    Channel { min_gap_ms: 0, their_turn_units: channel.units, reply_window_ms: 0, ..channel }
 }
 
 pub fn queue(name: &str, strategy: Strategy, skills: &[(&str, u8)]) -> Queue {

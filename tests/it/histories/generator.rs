@@ -5,7 +5,7 @@
 //! stops a millisecond before a deadline. What is there to be commanded is heard from decisions (`world.rs`), so a
 //! history is made while it is played; it is kept as a list of moves, which can then be played again without some.
 
-use super::drawn_policy::{self, CHANNELS, ENTRIES, QUEUES, SKILLS, TIERS, Taste};
+use super::drawn_policy::{self, CALENDARS, CHANNELS, ENTRIES, QUEUES, SKILLS, TIERS, Taste};
 use super::events::Sender;
 use super::world::{Seen, World};
 use engine::Limits;
@@ -208,7 +208,7 @@ impl Generator {
     }
 
     fn anything(&mut self, at: usize) -> Input {
-        match self.rng.random_range(0..1_000) {
+        match self.rng.random_range(0..1_020) {
             0..=179 => self.message(at),
             180..=279 => self.contact(at),
             280..=319 => self.contact_ends(at),
@@ -242,6 +242,7 @@ impl Generator {
             }
             976..=981 => self.reconfigure(at),
             982..=991 => self.duplicate(),
+            1_000.. => self.expand(at),
             _ => self.odd(at),
         }
     }
@@ -718,6 +719,33 @@ impl Generator {
             self.policies[at] = new.clone();
         }
         self.senders[at].configure(new, expected)
+    }
+
+    /// Openings of a calendar, of seconds and minutes: more of them, fewer, or none.
+    fn expand(&mut self, at: usize) -> Input {
+        let known: Vec<String> = self.policies[at].calendars.iter().map(|calendar| calendar.name.to_string()).collect();
+        let known = if self.rng.random_ratio(1, 20) { Vec::new() } else { known };
+        let other = || CALENDARS[0].to_string();
+        let name = known.choose(&mut self.rng).cloned().unwrap_or_else(other);
+        const LENGTHS_MS: [u64; 7] = [1, 500, 2_000, 10_000, 10_000, 60_000, HOUR_MS];
+        let (now, rng) = (self.now, &mut self.rng);
+        let length = |rng: &mut ChaCha8Rng| LENGTHS_MS.choose(rng).copied().unwrap_or(1);
+        let from = if rng.random_ratio(3, 4) { now } else { now - rng.random_range(0..60_000) };
+        let until = now + [10_000, 60_000, HOUR_MS, DAY_MS, 60 * DAY_MS].choose(rng).copied().unwrap_or(0);
+        let mut openings = Vec::new();
+        let mut start = from - length(rng).min(10_000);
+        for _ in 0..rng.random_range(0..8) {
+            let end = start + length(rng);
+            openings.push((start, end));
+            start = end + length(rng);
+        }
+        if rng.random_ratio(1, 2) {
+            openings.push((start, start + 50 * DAY_MS));
+        }
+        if rng.random_ratio(1, 6) {
+            openings.reverse();
+        }
+        self.senders[at].expand(&name, from, until, &openings)
     }
 
     fn duplicate(&mut self) -> Input {

@@ -9,7 +9,11 @@
 //! entry +4930 main bot
 //! tier vip head_start=90 ring=seniority:5:30
 //! team night member=main:5:1:0:0
-//! rule mail channel=email                     without a condition: the default
+//! rule mail channel=email open=office         without a condition: the default
+//! calendar office                             open when a script says so (`expand`)
+//! clock first_response target=60 warn=50,75 pause=snoozed calendar=office
+//! target first_response tier=vip target=30    of the clock before it
+//! level first_response percent=100 priority=5 relax reassign queue=second escalate=2 notify=boss
 //! ```
 //! Lines may also be separated by `;`. Without a queue there is `main`, without a default rule the first queue is it.
 
@@ -37,6 +41,10 @@ pub fn policy(text: &str) -> Policy {
             "tier" => policy.tiers.push(words.tier(name)),
             "team" => policy.teams.push(Team { name: name.into(), memberships: words.memberships() }),
             "rule" => policy.rules.push(words.rule(name)),
+            "calendar" => policy.calendars.push(calendar(name)),
+            "clock" => policy.clocks.push(words.clock(name)),
+            "target" => words.clock_of(&mut policy, name).targets.push(words.target()),
+            "level" => words.clock_of(&mut policy, name).levels.push(words.level()),
             _ => panic!("`{line}` is no line of a policy"),
         }
     }
@@ -54,7 +62,7 @@ pub fn policy(text: &str) -> Policy {
 pub fn agent_config(args: &[&str]) -> AgentConfig {
     let words = Words { line: "agent", words: args.to_vec() };
     AgentConfig {
-        shifts: Default::default(),
+        shifts: words.text("shifts"),
         team: words.text("team"),
         skills: words.levels("skills"),
         weight: words.option("weight").map_or(1, |weight| number(weight) as u16),
@@ -193,6 +201,8 @@ impl<'a> Words<'a> {
         queue.replies_do_not_claim = self.has("replies_do_not_claim");
         queue.wrap_up = self.option("wrap_up").map(wrap_up);
         queue.context_required = self.has("context_required");
+        queue.calendar = self.text("calendar");
+        queue.drain_after_close_ms = self.ms("drain", 0);
         queue
     }
 
@@ -242,6 +252,7 @@ impl<'a> Words<'a> {
         let (absent, wait) = split(self.option("absent").unwrap_or("wait:300"));
         channel.owner_absent = OwnerAbsent::from_word(absent).expect("a word of `owner_absent`");
         channel.owner_absent_ms = if wait.is_empty() { 300_000 } else { milliseconds(wait) };
+        channel.reply_window_ms = self.ms("reply_window", 0);
         channel.max_open_ms = self.ms("max_open", channel.max_open_ms);
         channel.owner_silent_ms = self.ms("silent", channel.owner_silent_ms);
         channel.close_after_ms = self.ms("close_after", channel.close_after_ms);
@@ -253,6 +264,43 @@ impl<'a> Words<'a> {
             channel.their_turn_units = channel.units;
         }
         channel
+    }
+
+    fn clock(&self, kind: &str) -> Clock {
+        let percents = self.names("warn");
+        let pauses = self.names("pause");
+        let pause = |word: &Text| PauseOn::from_word(word).unwrap_or_else(|| panic!("`{}` pauses for nothing", self.line));
+        Clock {
+            kind: clock_kind(kind),
+            calendar: self.text("calendar"),
+            target_ms: self.ms("target", 0),
+            targets: Vec::new(),
+            warn_percent: percents.iter().map(|percent| number(percent) as u16).collect(),
+            pause_on: self.option("pause").map(|_| pauses.iter().filter(|word| ***word != *"nothing").map(pause).collect()),
+            levels: Vec::new(),
+        }
+    }
+
+    fn clock_of<'p>(&self, policy: &'p mut Policy, kind: &str) -> &'p mut Clock {
+        let found = policy.clocks.iter_mut().find(|clock| clock.kind == clock_kind(kind));
+        found.unwrap_or_else(|| panic!("`{}` is of no clock before it", self.line))
+    }
+
+    fn target(&self) -> Target {
+        let (queue, tier, channel) = (self.text("queue"), self.text("tier"), self.text("channel"));
+        Target { queue, tier, channel, target_ms: self.ms("target", 0) }
+    }
+
+    fn level(&self) -> ClockLevel {
+        ClockLevel {
+            percent: self.number("percent") as u16,
+            priority: self.number("priority") as u8,
+            relax: self.has("relax"),
+            notify: self.names("notify"),
+            reassign: self.has("reassign"),
+            queue: self.text("queue"),
+            escalate: self.number("escalate") as u8,
+        }
     }
 
     fn tier(&self, name: &str) -> Tier {
@@ -281,6 +329,16 @@ impl<'a> Words<'a> {
         };
         Rule { when: self.words.iter().filter_map(one).collect(), queue: queue.into() }
     }
+}
+
+fn clock_kind(word: &str) -> ClockKind {
+    ClockKind::from_word(word).unwrap_or_else(|| panic!("`{word}` is no clock"))
+}
+
+/// Open at all times, for those who ask the policy: scripts say in numbers when.
+pub fn calendar(name: &str) -> Calendar {
+    let weekly = (1..=7).map(|day| WeeklyOpening { day, from_minute: 0, to_minute: 1_440 }).collect();
+    Calendar { name: name.into(), zone: "UTC".into(), weekly, dates: Vec::new() }
 }
 
 /// `mode:units:seconds`

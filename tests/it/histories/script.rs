@@ -6,13 +6,15 @@
 //! two lines time passes: whatever is due fires at its own deadline, and what it tells stands before what the line does;
 //! after a line ticks are fed until nothing is due. Every record is sealed and rebuilt.
 //!
+//! `expand CALENDAR 0-60 120-180 until=600 from=0` says when a calendar is open, in seconds.
+//!
 //! `until SECONDS` lets time pass and does nothing else. `SECONDS tick` jumps there: what is due fires late, all at once.
 //! `SECONDS look NAME` shows a conversation or an agent as the views do.
 
 use super::events::Sender;
 use super::pair::Pair;
 use super::policies::{self, levels, milliseconds, number, option};
-use engine::decision::{DecisionType, Outcome, Reason, Told, ToldConversation};
+use engine::decision::{DecisionType, Outcome, Reason, Told, ToldClock, ToldConversation};
 use engine::id::Kind;
 use engine::input::{ActorKind, Body, By, Contact, Control, EventType, Input, Status, SurveyKind, Target};
 use engine::policy::Policy;
@@ -259,6 +261,13 @@ impl Desk {
             }
             "control" => sender.control(name, Control::from_word(second()).expect("a word of control"), until),
             "transfer" => self.transfer(name, args),
+            "expand" => {
+                let spans = args[1..].iter().filter(|arg| !arg.contains('=')).filter_map(|arg| arg.split_once('-'));
+                let openings: Vec<(u64, u64)> =
+                    spans.map(|(from, to)| (START_MS + milliseconds(from), START_MS + milliseconds(to))).collect();
+                let from = option(args, "from").map_or(START_MS, |from| START_MS + milliseconds(from));
+                sender.expand(name, from, until.unwrap_or(u64::MAX), &openings)
+            }
             "release" | "escalate" | "snooze" | "wake" | "update" | "close" | "reopen" => {
                 let input = match verb {
                     "release" => sender.release(name),
@@ -401,8 +410,13 @@ pub fn line(told: &Told, now: u64) -> String {
         _ => words.push(told.reason.word().into()),
     }
     let is_of_agent = matches!(told.decision_type, DecisionType::AgentChanged | DecisionType::CapacityExceeded);
-    if let Some(conversation) = told.conversation.as_ref().filter(|_| !is_of_agent) {
-        about_conversation(told, conversation, &mut words);
+    match (&told.conversation, &told.clock) {
+        (Some(conversation), Some(clock)) if told.decision_type != DecisionType::ConversationEscalated => {
+            words.push(conversation.id.to_string());
+            about_clock(told, clock, &mut words);
+        }
+        (Some(conversation), _) if !is_of_agent => about_conversation(told, conversation, &mut words),
+        _ => {}
     }
     match &told.agent {
         Some(agent) if is_of_agent => {
@@ -432,12 +446,34 @@ pub fn line(told: &Told, now: u64) -> String {
         let has_level = told.decision_type == DecisionType::ConversationEscalated;
         words.extend(shown("level", has_level && detail.number > 0, detail.number.to_string()));
     }
+    if let Some(clock) = told.clock.as_ref().filter(|_| told.decision_type == DecisionType::ConversationEscalated) {
+        words.push(format!("clock={} percent={}", clock.clock.word(), clock.percent));
+    }
     match told.cause_id.is_empty() {
         true if told.time < now => words.push(format!("(tick at {})", seconds(told.time))),
         true => words.push("(tick)".into()),
         false => {}
     }
     words.join(" ")
+}
+
+/// `first_response generation=1 due=60`, `first_response generation=1 business=12 wall=15`
+fn about_clock(told: &Told, clock: &ToldClock, words: &mut Vec<String>) {
+    let duration = |ms: u64| format!("{}", ms as f64 / 1_000.0);
+    words.push(format!("{} generation={}", clock.clock.word(), clock.generation));
+    match told.decision_type {
+        DecisionType::ClockStarted | DecisionType::ClockResumed if clock.due > 0 => {
+            words.push(format!("due={}", seconds(clock.due)));
+        }
+        DecisionType::ClockStarted | DecisionType::ClockResumed => words.push("due=never".into()),
+        DecisionType::ClockPaused => words.push(format!("business={}", duration(clock.business_ms))),
+        DecisionType::ClockWarned | DecisionType::ClockBreached => words.push(format!("percent={}", clock.percent)),
+        DecisionType::ClockCompleted => {
+            words.push(format!("business={} wall={}", duration(clock.business_ms), duration(clock.wall_ms)));
+            words.extend((clock.over_ms > 0).then(|| format!("over={}", duration(clock.over_ms))));
+        }
+        _ => {}
+    }
 }
 
 fn about_conversation(told: &Told, about: &ToldConversation, words: &mut Vec<String>) {

@@ -130,6 +130,7 @@ fn plainer_body(one: &Move, change: usize) -> Option<Move> {
                 5 => config.skills = plain.skills,
                 6 => config.weight = plain.weight,
                 7 => config.units = plain.units,
+                8 => config.shifts = plain.shifts,
                 _ => return None,
             }
         }
@@ -159,7 +160,7 @@ fn plainer_policy(policy: &mut Policy, change: usize) -> Option<()> {
     let (first, channels, queues) = (policy.queues[0].name.clone(), policy.channels.len(), policy.queues.len());
     const OF_CHANNEL: usize = 9;
     const OF_QUEUE: usize = 20;
-    const OF_ALL: usize = 13;
+    const OF_ALL: usize = 22;
     match change {
         0 => policy.tiers = policy.tiers.iter().map(|tier| Tier { first_ring: None, ..tier.clone() }).collect(),
         1 => policy.tiers.iter_mut().for_each(|tier| tier.class = 0),
@@ -173,6 +174,16 @@ fn plainer_policy(policy: &mut Policy, change: usize) -> Option<()> {
         9 => policy.decline_limit = plain.decline_limit,
         10 => policy.lease_grace_ms = plain.lease_grace_ms,
         11 => policy.bot_max_ms = plain.bot_max_ms,
+        13 => policy.clocks.clear(),
+        14 => drop(policy.clocks.pop()),
+        15 if !policy.clocks.is_empty() => drop(policy.clocks.remove(0)),
+        15 => {}
+        16 => policy.clocks.iter_mut().for_each(|clock| clock.levels.clear()),
+        17 => policy.clocks.iter_mut().for_each(|clock| clock.warn_percent.clear()),
+        18 => policy.clocks.iter_mut().for_each(|clock| (clock.targets.clear(), clock.pause_on = None).0),
+        19 => policy.clocks.iter_mut().for_each(|clock| clock.calendar = engine::policy::ALWAYS.into()),
+        20 => policy.queues.iter_mut().for_each(|queue| queue.calendar = "".into()),
+        21 => policy.queues.iter_mut().for_each(|queue| queue.drain_after_close_ms = 0),
         12 => (policy.reopen_window_ms, policy.idle_reset_ms) = (plain.reopen_window_ms, plain.idle_reset_ms),
         _ => {
             let rest = change - OF_ALL;

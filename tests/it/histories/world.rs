@@ -35,7 +35,9 @@ impl World {
     }
 
     fn hear_one(&mut self, told: &Told) {
-        let Some(about) = &told.conversation else { return };
+        // A clock is told of after its conversation, which may be gone by then.
+        let is_of_clock = told.clock.is_some() && told.decision_type != DecisionType::ConversationEscalated;
+        let Some(about) = told.conversation.as_ref().filter(|_| !is_of_clock) else { return };
         let detail = told.detail.clone().unwrap_or_default();
         let id = about.id.to_string();
         let owner = (!about.owner.is_empty()).then(|| about.owner.to_string());

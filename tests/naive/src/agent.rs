@@ -69,6 +69,7 @@ pub struct Agent {
     pub idle_since: u64,
     pub holds: Vec<Hold>,
     pub is_draining: bool,
+    pub is_off_shift: bool,
     /// Consecutive declines and expiries.
     pub misses: u32,
     pub not_responding_since: Option<u64>,
@@ -98,6 +99,7 @@ impl Agent {
             idle_since: now,
             holds: Vec::new(),
             is_draining: false,
+            is_off_shift: false,
             misses: 0,
             not_responding_since: None,
             paced: BTreeSet::new(),

@@ -3,6 +3,7 @@
 use crate::agent::{Agent, Hold, HoldKind};
 use crate::entering::Entering;
 use crate::telling::{Step, Verdict};
+use crate::timers::{AgentClock, Timer};
 use engine::decision::{DecisionType, Reason};
 use engine::id::Id;
 use engine::policy::AgentConfig;
@@ -40,6 +41,7 @@ impl Step<'_> {
         }
         self.stops_working(index, &before);
         self.rounds_may_end(rounds);
+        self.follow_shift(index);
         self.sweep_unstaffed();
         if delays != self.delays_of(index) || self.minds_abilities() {
             self.review();
@@ -173,6 +175,7 @@ impl Step<'_> {
         agent.is_removed = true;
         agent.rows.clear();
         agent.effective = engine::input::Status::Offline;
+        self.shard.timers.arm(&self.workspace.name, Timer::Agent(index, AgentClock::Shift), None);
         self.agent_moved(index);
         self.tell_agent(DecisionType::AgentChanged, Reason::Removed, index);
         self.with_text(reason);
@@ -181,9 +184,7 @@ impl Step<'_> {
         self.rounds_may_end(rounds);
         self.workspace.agents[index].holds.retain(|hold| hold.kind == HoldKind::Work);
         self.pass_on(id, successor);
-        for conversation in self.workspace.conversations.values_mut() {
-            conversation.last_owner.take_if(|owner| owner == id);
-        }
+        self.workspace.conversations.forget_owner(id);
         self.workspace.account_owners.retain(|_, owner| owner != id);
         self.workspace.agent_index.remove(id);
         self.workspace.tombstones.insert(id.to_string(), index);

@@ -37,6 +37,7 @@ impl Step<'_> {
             self.agent_moved(index);
         }
         self.tell_plainly(DecisionType::WorkspaceConfigured, Reason::None);
+        self.follow_all_hours();
         self.workspace.close_idle_sets();
         Verdict::decided()
     }
@@ -57,6 +58,7 @@ impl Step<'_> {
                 self.workspace.reevaluate_from = Some(creation);
                 return;
             }
+            self.minds_clocks(&id);
             self.reevaluate(&id);
         }
         self.workspace.reevaluate_from = None;
@@ -65,6 +67,7 @@ impl Step<'_> {
     /// A conversation that gets an event before its turn is looked at first.
     pub fn catch_up(&mut self, id: &str) {
         let Some(from) = self.workspace.reevaluate_from else { return };
+        self.minds_clocks(id);
         let conversation = self.workspace.conversations.get(id);
         if conversation.is_some_and(|conversation| conversation.creation >= from) {
             self.without_cause(|step| step.reevaluate(id));

@@ -75,14 +75,19 @@ impl Step<'_> {
         match conversation.phase {
             PhaseWord::Resolved => {
                 let arrival = self.event_time();
+                self.customer_awaits(id);
                 self.reopen(id, arrival, Some(contact));
                 Verdict::decided()
             }
-            PhaseWord::InBot => Verdict::recorded(Reason::Recorded),
+            PhaseWord::InBot => {
+                self.customer_awaits(id);
+                Verdict::recorded(Reason::Recorded)
+            }
             PhaseWord::Queued | PhaseWord::Offered => {
                 if let Some(conversation) = self.workspace.conversations.get_mut(id) {
                     conversation.answered = false;
                 }
+                self.customer_awaits(id);
                 Verdict::recorded(Reason::Waiting)
             }
             PhaseWord::Assigned => {
@@ -113,6 +118,7 @@ impl Step<'_> {
         let conversation = &self.workspace.conversations[id];
         let begins = conversation.turn != Turn::Ours || conversation.answered;
         self.becomes_ours(id);
+        self.customer_awaits(id);
         let woke = self.wake_units(id);
         self.tell(DecisionType::MessageRouted, Reason::None, id);
         self.tell_if_over(id, woke);
@@ -137,7 +143,9 @@ impl Step<'_> {
                 self.return_or_keep(id, Reason::OwnerAbsent);
                 return self.rearm_owner(&owner);
             }
-            let until = self.now + for_ms;
+            let latest = self.now + for_ms;
+            let shift_at = self.next_shift(&owner).filter(|_| absent == OwnerAbsent::UntilNextShift);
+            let until = shift_at.map_or(latest, |at| at.max(self.now + 1).min(latest));
             if let Some(conversation) = self.workspace.conversations.get_mut(id) {
                 conversation.turn_at = Some(until);
             }
@@ -305,6 +313,7 @@ impl Step<'_> {
                 conversation.turn_at = Some(until);
             }
         }
+        self.customer_awaits(id);
         if in_bot {
             self.tell(DecisionType::ConversationOpened, reason, id);
             self.rearm(id);
@@ -374,13 +383,22 @@ impl Step<'_> {
             has_note: false,
             resolved_at: None,
             resolve_number: 0,
+            began_at: self.event_time(),
+            waits_since: None,
+            responded: false,
+            before_answer: None,
+            wrote_at: None,
+            entries: 0,
+            clocks: Default::default(),
+            clock_at: None,
+            in_step: None,
         };
         self.shard.next_creation += 1;
         if let Some(identity) = contact.identity {
             let alike = self.workspace.identities.entry(identity).or_default();
             alike.insert(conversation.creation, id.to_string());
         }
-        self.workspace.conversations.insert(id.to_string(), conversation);
+        self.workspace.conversations.insert(conversation);
         if is_linked && reason == Reason::New { Reason::Linked } else { reason }
     }
 
@@ -415,6 +433,9 @@ impl Step<'_> {
         conversation.turn = Turn::Ours;
         conversation.answered = false;
         conversation.arrival = arrival;
+        conversation.began_at = arrival;
+        (conversation.waits_since, conversation.responded) = (Some(arrival), false);
+        conversation.before_answer = None;
         if tier.is_some() {
             conversation.tier = tier;
         }
@@ -451,7 +472,10 @@ impl Step<'_> {
             Subject::Entry => condition.value == contact.entry.text,
             Subject::Tier => contact.tier == Some(hash(Kind::Tier, &[&condition.value])),
             Subject::Language => contact.language == Some(hash(Kind::Language, &[&condition.value])),
-            Subject::Open | Subject::Closed => todo!("calendars"),
+            Subject::Open | Subject::Closed => {
+                let hours = self.workspace.hours.get(&*condition.value);
+                hours.is_none_or(|hours| hours.is_open(self.now)) == (condition.subject == Subject::Open)
+            }
             Subject::Attribute => {
                 contact.attributes.contains(&hash(Kind::Attribute, &[&condition.key, &condition.value]))
             }

@@ -38,25 +38,32 @@ impl Step<'_> {
         Verdict::decided()
     }
 
-    fn set_control(&mut self, queue: &str, control: Control, until: Option<u64>, text: Option<&str>) {
-        let before = self.workspace.controls.get(queue).copied();
-        let was_closed = self.workspace.is_closed(queue).is_some();
-        let was_draining = before.is_some_and(|before| before.is_draining);
+    /// What is commanded of a queue from now on; what its calendar says is asked anew.
+    pub fn set_control(&mut self, queue: &str, control: Control, until: Option<u64>, text: Option<&str>) {
+        let before = self.workspace.control_of(queue);
+        let was_closed = self.workspace.is_closed(queue);
+        let (was_draining, shut) = (before.is_draining, self.workspace.is_shut_by_calendar(queue, self.now));
+        self.workspace.controls.insert(queue.to_string(), QueueControl { control, until, shut, ..before });
+        let is_closed = self.workspace.is_closed(queue);
+        // Beneath a command the calendar turns unheard.
+        if (before.control, before.until) == (control, until) && was_closed.is_some() == is_closed.is_some() {
+            return self.rearm_queue(queue);
+        }
         // When the clocks of who waits in it stopped.
-        let since = before.filter(|_| was_closed && !was_draining).map_or(self.now, |before| before.since);
+        let since = if was_closed.is_some() && !was_draining { before.since } else { self.now };
         let drain_ms = self.workspace.queue(queue).map_or(0, |queue| queue.drain_after_close_ms);
-        let may_drain = !was_closed || was_draining;
-        let is_draining = control == Control::Closed && drain_ms > 0 && may_drain;
-        self.workspace.controls.insert(queue.to_string(), QueueControl { control, until, since, is_draining });
-        let (reason, kind) = match control {
-            Control::Closed => (Reason::Closed, SweepKind::Closed),
-            Control::Emergency => (Reason::Emergency, SweepKind::Closed),
-            Control::None | Control::Open => (Reason::Opened, SweepKind::Opened { closed_since: since }),
+        let may_drain = was_closed.is_none() || was_draining;
+        let is_draining = is_closed == Some(Control::Closed) && drain_ms > 0 && may_drain;
+        self.workspace.controls.insert(queue.to_string(), QueueControl { control, until, since, is_draining, shut });
+        let (reason, kind) = match is_closed {
+            Some(Control::Emergency) => (Reason::Emergency, SweepKind::Closed),
+            Some(_) => (Reason::Closed, SweepKind::Closed),
+            None => (Reason::Opened, SweepKind::Opened { closed_since: since }),
         };
         self.tell_plainly(DecisionType::QueueChanged, reason);
         let (other, until, text) = (queue.into(), until.unwrap_or(0), text.unwrap_or("").into());
         self.with_detail(ToldDetail { other, until, text, ..ToldDetail::default() });
-        let is_closed = self.workspace.is_closed(queue).is_some();
+        let (is_closed, was_closed) = (is_closed.is_some(), was_closed.is_some());
         if is_closed != was_closed || (is_closed && !is_draining) {
             self.begin_sweep(queue, kind);
         }
@@ -78,15 +85,20 @@ impl Step<'_> {
         self.workspace.fresh.extend(waiting);
     }
 
-    /// A control has run out, or the time in which a closed queue still serves those who wait.
+    /// A control has run out, the calendar has turned, or the time is over in which a closed queue still serves those who
+    /// wait.
     pub fn control_is_due(&mut self, queue: &str) {
-        let Some(control) = self.workspace.controls.get_mut(queue) else { return };
+        let control = self.workspace.control_of(queue);
         if control.until.is_some_and(|until| until <= self.now) {
             return self.set_control(queue, Control::None, None, None);
         }
-        if control.is_draining {
-            control.is_draining = false;
-            control.since = self.now;
+        if control.shut != self.workspace.is_shut_by_calendar(queue, self.now) {
+            return self.set_control(queue, control.control, control.until, None);
+        }
+        let drain_ms = self.workspace.queue(queue).map_or(0, |queue| queue.drain_after_close_ms);
+        if control.is_draining && self.now >= control.since + drain_ms {
+            let drained = QueueControl { is_draining: false, since: self.now, ..control };
+            self.workspace.controls.insert(queue.to_string(), drained);
             self.begin_sweep(queue, SweepKind::Closed);
         }
         self.rearm_queue(queue);
@@ -116,10 +128,11 @@ impl Step<'_> {
                 self.workspace.sweeps.insert(queue.to_string(), Sweep { from: creation, ..sweep });
                 return;
             }
-            if self.workspace.conversations.get(&id).is_some_and(|conversation| conversation.queue == queue)
-                && self.sweep_over(queue, &id, sweep.kind)
-            {
-                self.left -= 1;
+            if self.workspace.conversations.get(&id).is_some_and(|conversation| conversation.queue == queue) {
+                self.minds_clocks(&id);
+                if self.sweep_over(queue, &id, sweep.kind) {
+                    self.left -= 1;
+                }
             }
         }
         self.workspace.sweeps.remove(queue);

@@ -1,8 +1,10 @@
 //! One conversation: where it stands, whose turn it is, and what its present wait has come to.
 
+use crate::clocks::{Facts, ServiceClock};
 use crate::requirement::{RequirementSet, Skills};
 use engine::decision::{PhaseWord, Reason, Turn};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Deref;
 
 /// Place in line: strict class, virtual arrival, arrival, creation number.
 pub type Place = (u8, i128, u64, u64);
@@ -95,6 +97,70 @@ pub struct Conversation {
     pub resolved_at: Option<u64>,
     /// Counts resolves: within one millisecond too, the first resolved is the first to be closed.
     pub resolve_number: u64,
+    // What it is measured by.
+    /// The first message since it was opened or reopened.
+    pub began_at: u64,
+    /// The customer's oldest contact that no person has answered.
+    pub waits_since: Option<u64>,
+    /// A person has answered since it was opened, reopened or handed off.
+    pub responded: bool,
+    /// Both before the last answer.
+    pub before_answer: Option<(u64, bool)>,
+    /// When the customer wrote last, where that is measured.
+    pub wrote_at: Option<u64>,
+    /// Entries into queues.
+    pub entries: u32,
+    /// By kind.
+    pub clocks: [ServiceClock; 5],
+    pub clock_at: Option<u64>,
+    /// As it was when its clocks were last looked at.
+    pub in_step: Option<Facts>,
+}
+
+/// Conversations by id; who has been changed is kept in mind.
+#[derive(Default)]
+pub struct Conversations {
+    by_id: HashMap<String, Conversation>,
+    touched: BTreeMap<u64, String>,
+}
+
+impl Deref for Conversations {
+    type Target = HashMap<String, Conversation>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.by_id
+    }
+}
+
+impl Conversations {
+    pub fn get_mut(&mut self, id: &str) -> Option<&mut Conversation> {
+        let found = self.by_id.get_mut(id)?;
+        self.touched.entry(found.creation).or_insert_with(|| id.to_string());
+        Some(found)
+    }
+
+    pub fn insert(&mut self, conversation: Conversation) {
+        self.touched.insert(conversation.creation, conversation.id.clone());
+        self.by_id.insert(conversation.id.clone(), conversation);
+    }
+
+    pub fn remove(&mut self, id: &str) -> Option<Conversation> {
+        let removed = self.by_id.remove(id)?;
+        self.touched.insert(removed.creation, id.to_string());
+        Some(removed)
+    }
+
+    /// An agent is gone for good.
+    pub fn forget_owner(&mut self, agent: &str) {
+        for conversation in self.by_id.values_mut() {
+            conversation.last_owner.take_if(|owner| owner == agent);
+        }
+    }
+
+    /// By creation.
+    pub fn take_touched(&mut self) -> BTreeMap<u64, String> {
+        std::mem::take(&mut self.touched)
+    }
 }
 
 impl Conversation {

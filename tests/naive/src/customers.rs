@@ -209,6 +209,7 @@ impl Step<'_> {
         let absorbed = &self.workspace.conversations[&gone];
         let unanswered = (!absorbed.is_resolved() && !absorbed.answered).then_some(absorbed.arrival);
         let (has_note, identity, epoch) = (absorbed.has_note, absorbed.identity, absorbed.epoch);
+        let waits_since = absorbed.waits_since.filter(|_| !absorbed.is_resolved());
         let heir = self.end_hold(&gone);
         self.remember_alias(&gone, identity, &survivor);
         self.leave_merged(&gone);
@@ -238,6 +239,12 @@ impl Step<'_> {
                 }
             }
             self.rearm_owner(&heir);
+        }
+        if let (Some(since), Some(merged)) = (waits_since, self.workspace.conversations.get_mut(&survivor)) {
+            let is_on_the_line = merged.live && merged.owner.is_some();
+            if merged.phase != PhaseWord::InBot && !is_on_the_line {
+                merged.waits_since = Some(merged.waits_since.map_or(since, |own| own.min(since)));
+            }
         }
         self.tell(DecisionType::ConversationMerged, Reason::Merged, &survivor);
         self.with_detail(ToldDetail { other: gone.as_str().into(), ..ToldDetail::default() });
@@ -269,6 +276,7 @@ impl Step<'_> {
             && !conversation.is_resolved()
         {
             conversation.phase = PhaseWord::Resolved;
+            conversation.turn = Turn::None;
         }
         self.leave(gone);
     }

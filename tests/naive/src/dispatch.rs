@@ -18,6 +18,7 @@ impl Step<'_> {
                 return;
             }
             self.give(&id, &willing);
+            self.follow_clocks();
             self.left -= 1;
         }
         self.workspace.moved.clear();

@@ -87,6 +87,7 @@ impl Step<'_> {
             conversation.arrival = arrival;
         }
         conversation.queued_at = now;
+        conversation.entries += 1;
         conversation.turn_at = None;
         conversation.step_head_start_ms = 0;
         conversation.steps_seen = 0;
@@ -316,6 +317,7 @@ impl Step<'_> {
             conversation.turn = Turn::Ours;
             conversation.answered = false;
             conversation.turn_at = None;
+            conversation.set_waits(Some(now), false);
         }
     }
 }

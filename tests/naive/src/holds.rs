@@ -53,6 +53,7 @@ impl Step<'_> {
         conversation.turn_at = None;
         if conversation.live {
             conversation.answered = true;
+            conversation.set_waits(None, true);
         }
         let index = self.agent_number(agent);
         let holds = &mut self.workspace.agents[index].holds;

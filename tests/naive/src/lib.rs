@@ -8,6 +8,8 @@
 
 mod agent;
 mod agents;
+mod calendars;
+mod clocks;
 mod commands;
 mod configuration;
 mod contacts;
@@ -123,6 +125,7 @@ impl Naive {
                 step.sweep_slices();
             }
         }
+        step.follow_clocks();
         step.dispatch();
         let told = step.told;
         // A tick that finds nothing to do leaves no trace.
@@ -210,6 +213,7 @@ impl Naive {
         let mut step = Step::new(workspace, &mut self.shard, Some(input), now);
         step.expire_resolved();
         let before = step.told.len() as u32;
+        step.fact_at = step.is_fact().then(|| step.event_time());
         let verdict = step.act();
         let first_of_event = step.told[before as usize..].iter().position(|told| !told.cause_id.is_empty());
         if let Verdict::Answer(outcome, code) = verdict {
@@ -217,6 +221,8 @@ impl Naive {
         }
         let offset = first_of_event.unwrap_or((step.told.len() - before as usize).saturating_sub(1)) as u32;
         let idx = self.told_in_record + before + offset;
+        step.follow_clocks();
+        step.fact_at = None;
         step.dispatch();
         let told = step.told;
         if workspace.is_unfinished() {
@@ -364,7 +370,9 @@ impl Step<'_> {
                 self.control_queue(&queue.text, *control, *until, reason.as_deref(), *expected_version)
             }
             Body::WorkspaceConfigure { policy, expected_version } => self.configure(policy, *expected_version),
-            Body::CalendarExpand { .. } => todo!("calendars"),
+            Body::CalendarExpand { calendar, from, until, openings } => {
+                self.expand_calendar(&calendar.text, *from, *until, openings)
+            }
             Body::Unsupported { .. } if input.event_type.is_command() => Verdict::rejected(Reason::Unsupported),
             Body::Unsupported { .. } => Verdict::ignored(Reason::Unsupported),
             Body::Invalid { .. } => Verdict::rejected(Reason::InvalidPolicy),
@@ -377,11 +385,13 @@ impl Step<'_> {
             Timer::Conversation(id, Clock::Open) => self.go_stale(id),
             Timer::Conversation(id, Clock::Turn) => self.turn_is_due(id),
             Timer::Conversation(id, Clock::Wait) => self.wait_is_due(id),
+            Timer::Conversation(id, Clock::Service) => self.clock_is_due(id),
             Timer::Agent(index, AgentClock::Lease) => self.leases_expire(*index),
             Timer::Agent(index, AgentClock::Pace) => self.pace_ends(*index),
             Timer::Agent(index, AgentClock::WrapUp) => self.wrap_ups_end(*index),
             Timer::Agent(index, AgentClock::Respond) => self.responds_again(*index),
             Timer::Agent(index, AgentClock::Away) => self.away_too_long(*index),
+            Timer::Agent(index, AgentClock::Shift) => self.follow_shift(*index),
             Timer::QueueControl(queue) => self.control_is_due(queue),
         }
     }

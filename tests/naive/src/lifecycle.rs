@@ -193,6 +193,7 @@ impl Step<'_> {
                 let (queue, rule) = self.own_queue_again(&id);
                 self.begin_again(&id, arrival, tier);
                 if let Some(conversation) = self.workspace.conversations.get_mut(&id) {
+                    conversation.waits_since = None;
                     conversation.queue = queue;
                     conversation.rule = rule.unwrap_or(std::mem::take(&mut conversation.rule));
                     conversation.queued_at = self.now;
@@ -209,6 +210,9 @@ impl Step<'_> {
         };
         self.take(agent, &new);
         self.becomes_theirs(&new);
+        if let Some(conversation) = self.workspace.conversations.get_mut(&new) {
+            conversation.set_waits(None, true);
+        }
         self.tell(decision, Reason::Outbound, &new);
         self.tell(DecisionType::ConversationAssigned, Reason::Outbound, &new);
         self.start_their_turn(&new);
@@ -334,6 +338,7 @@ impl Step<'_> {
         self.workspace.identity_aliases.retain(|_, survivor| survivor != id);
         let (epoch, identity) = (conversation.epoch, conversation.identity);
         self.shard.links.insert(&self.workspace.name, id, epoch, identity, self.now);
+        self.workspace.departed.insert(conversation.creation, conversation);
         self.rearm(id);
     }
 
@@ -342,6 +347,9 @@ impl Step<'_> {
     /// A pause is over.
     pub fn wake(&mut self, id: &str, reason: Reason) {
         let by_message = reason == Reason::Message;
+        if by_message {
+            self.customer_awaits(id);
+        }
         if self.workspace.conversations[id].owner.is_some() {
             if let Some(conversation) = self.workspace.conversations.get_mut(id) {
                 conversation.phase = PhaseWord::Assigned;
@@ -424,16 +432,9 @@ impl Step<'_> {
 
     /// Taken from an owner who is not there; or who does not answer, if there is another one for it now: else he keeps it.
     pub fn return_or_keep(&mut self, id: &str, reason: Reason) {
-        let (queue, rule) = self.own_queue_again(id);
         let owner = self.workspace.conversations[id].owner.clone().unwrap_or_default();
-        let is_absent = reason == Reason::OwnerAbsent;
-        if is_absent || self.is_staffed_without(id, &queue, &owner) {
-            let arrival = Some(self.arrival_after_owner(id));
-            self.withdraw(id, Reason::Rescinded);
-            self.lose_owner(id, reason, "");
-            let (preferred, giver) = if is_absent { (Some(owner), None) } else { (None, Some(owner)) };
-            let reason = Reason::Requeue;
-            return self.enter(id, Entering { queue, rule, reason, arrival, giver, preferred, ..Entering::default() });
+        if self.taken_from_owner(id, reason) {
+            return;
         }
         let conversation = self.workspace.conversations.get_mut(id);
         let was_alarmed = conversation.is_some_and(|c| std::mem::replace(&mut c.is_alarmed, true));
@@ -442,6 +443,23 @@ impl Step<'_> {
         }
         self.start_silence(id);
         self.rearm(id);
+    }
+
+    /// Returns whether it has been.
+    pub fn taken_from_owner(&mut self, id: &str, reason: Reason) -> bool {
+        let (queue, rule) = self.own_queue_again(id);
+        let owner = self.workspace.conversations[id].owner.clone().unwrap_or_default();
+        let is_absent = reason == Reason::OwnerAbsent;
+        if !is_absent && !self.is_staffed_without(id, &queue, &owner) {
+            return false;
+        }
+        let arrival = Some(self.arrival_after_owner(id));
+        self.withdraw(id, Reason::Rescinded);
+        self.lose_owner(id, reason, "");
+        let (preferred, giver) = if is_absent { (Some(owner), None) } else { (None, Some(owner)) };
+        let reason = Reason::Requeue;
+        self.enter(id, Entering { queue, rule, reason, arrival, giver, preferred, ..Entering::default() });
+        true
     }
 
     /// Whether somebody else could be given it in this queue now.

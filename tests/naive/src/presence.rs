@@ -174,7 +174,7 @@ impl Step<'_> {
     }
 
     /// What his queues have set aside for want of anybody comes back.
-    fn sweep_staffed(&mut self, index: usize) {
+    pub fn sweep_staffed(&mut self, index: usize) {
         let agent = &self.workspace.agents[index];
         let parks = |queue: &&Queue| {
             queue.on_unstaffed.kind == ExitKind::Park

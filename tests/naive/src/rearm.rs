@@ -10,14 +10,15 @@ use engine::policy::{ExitKind, Strategy};
 impl Step<'_> {
     pub fn rearm(&mut self, id: &str) {
         let conversation = self.workspace.conversations.get(id);
-        let deadlines = conversation.map_or([None; 3], |conversation| {
+        let deadlines = conversation.map_or([None; 4], |conversation| {
             [
                 conversation.stale_at.filter(|_| !conversation.is_resolved()),
                 turn_deadline(conversation),
                 wait_deadline(self.workspace, conversation),
+                conversation.clock_at.filter(|_| !conversation.is_resolved()),
             ]
         });
-        for (clock, deadline) in [Clock::Open, Clock::Turn, Clock::Wait].into_iter().zip(deadlines) {
+        for (clock, deadline) in [Clock::Open, Clock::Turn, Clock::Wait, Clock::Service].into_iter().zip(deadlines) {
             self.shard.timers.arm(&self.workspace.name, Timer::Conversation(id.to_string(), clock), deadline);
         }
     }
@@ -44,11 +45,12 @@ impl Step<'_> {
     }
 
     pub fn rearm_queue(&mut self, queue: &str) {
-        let deadline = self.workspace.controls.get(queue).and_then(|control| {
-            let drain_ms = self.workspace.queue(queue).map_or(0, |queue| queue.drain_after_close_ms);
-            let drained = control.is_draining.then_some(control.since + drain_ms);
-            drained.into_iter().chain(control.until).min()
-        });
+        let (control, configured) = (self.workspace.control_of(queue), self.workspace.queue(queue));
+        let drain_ms = configured.map_or(0, |queue| queue.drain_after_close_ms);
+        let drained = control.is_draining.then_some(control.since + drain_ms);
+        let hours = configured.and_then(|queue| self.workspace.hours.get(&*queue.calendar));
+        let turns = hours.and_then(|hours| hours.next_change(self.now));
+        let deadline = drained.into_iter().chain(control.until).chain(turns).min();
         self.shard.timers.arm(&self.workspace.name, Timer::QueueControl(queue.to_string()), deadline);
     }
 }

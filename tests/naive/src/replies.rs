@@ -37,6 +37,9 @@ impl Step<'_> {
             (Some(_), _) => {}
         }
         self.becomes_theirs(id);
+        if let Some(conversation) = self.workspace.conversations.get_mut(id) {
+            conversation.set_waits(None, true);
+        }
         self.start_their_turn(id);
         self.rearm(id);
         self.rearm_owner_of(id);
@@ -96,6 +99,9 @@ impl Step<'_> {
         };
         conversation.turn = Turn::Ours;
         conversation.answered = false;
+        if let (None, Some((since, responded))) = (conversation.waits_since, conversation.before_answer) {
+            conversation.set_waits(Some(since), responded);
+        }
         let is_assigned = conversation.phase == PhaseWord::Assigned;
         let woke = is_assigned && self.wake_units(&id);
         self.tell_both(DecisionType::ReplyFailed, Reason::Failed, &id, &owner);

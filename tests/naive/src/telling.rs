@@ -2,12 +2,14 @@
 
 use crate::STEP_BOUND;
 use crate::agent::HoldKind;
+use crate::conversation::Conversation;
 use crate::shard::Shard;
 use crate::workspace::Workspace;
 use engine::decision::{
     AgentState, DecisionType, Outcome, Preference, Reason, Told, ToldAgent, ToldConversation, ToldDetail,
 };
-use engine::input::{Actor, ActorKind, Input, Status};
+use engine::input::{Actor, ActorKind, EventType, Input, Status};
+use std::collections::BTreeMap;
 
 /// What an event came to.
 pub enum Verdict {
@@ -42,6 +44,10 @@ pub struct Step<'a> {
     pub now: u64,
     /// Assignments and re-queues that the step may still make.
     pub left: usize,
+    /// The own time of the fact that is at hand.
+    pub fact_at: Option<u64>,
+    /// What conversations ended as, by creation.
+    pub ends: BTreeMap<u64, (DecisionType, Reason)>,
     /// What time has done comes to light: the event is not its cause.
     is_causeless: bool,
     pub told: Vec<Told>,
@@ -49,7 +55,15 @@ pub struct Step<'a> {
 
 impl<'a> Step<'a> {
     pub fn new(workspace: &'a mut Workspace, shard: &'a mut Shard, input: Option<&'a Input>, now: u64) -> Step<'a> {
-        Step { workspace, shard, input, now, left: STEP_BOUND, is_causeless: false, told: Vec::new() }
+        let (fact_at, ends) = (None, BTreeMap::new());
+        Step { workspace, shard, input, now, left: STEP_BOUND, fact_at, ends, is_causeless: false, told: Vec::new() }
+    }
+
+    /// Clocks stop for what happened when it happened, not when we heard of it.
+    pub fn is_fact(&self) -> bool {
+        use EventType::*;
+        let facts = [MessageReceived, MessageSent, MessageStatus, ContactStarted, ContactConnected, ContactEnded];
+        self.input.is_some_and(|input| facts.contains(&input.event_type))
     }
 
     pub fn actor(&self) -> Option<&'a Actor> {
@@ -86,8 +100,24 @@ impl<'a> Step<'a> {
     }
 
     pub fn tell(&mut self, decision_type: DecisionType, reason: Reason, conversation: &str) {
+        let creation = self.workspace.conversations[conversation].creation;
+        self.tell_numbered(decision_type, reason, creation, conversation);
+        let is_end = matches!(
+            decision_type,
+            DecisionType::ConversationResolved
+                | DecisionType::ConversationClosed
+                | DecisionType::ConversationAbandoned
+                | DecisionType::ConversationDeflected
+        );
+        if is_end {
+            self.ends.insert(creation, (decision_type, reason));
+        }
+    }
+
+    /// Of one that may have left in this step, and another one of its id have come.
+    pub fn tell_numbered(&mut self, decision_type: DecisionType, reason: Reason, creation: u64, id: &str) {
         let mut told = self.blank(decision_type, reason);
-        told.conversation = Some(self.told_conversation(conversation));
+        told.conversation = self.workspace.numbered(creation, id).map(|about| self.told_conversation(about));
         self.told.push(told);
     }
 
@@ -146,9 +176,8 @@ impl<'a> Step<'a> {
         self.told.push(told);
     }
 
-    fn told_conversation(&self, id: &str) -> ToldConversation {
-        let workspace = &self.workspace;
-        let conversation = &workspace.conversations[id];
+    fn told_conversation(&self, conversation: &Conversation) -> ToldConversation {
+        let (workspace, id) = (&self.workspace, conversation.id.as_str());
         let text = |text: &Option<String>| text.as_deref().unwrap_or("").into();
         let offered_to = conversation.offer.as_ref().map(|offer| (&offer.agent, HoldKind::Offer));
         let holder = conversation.owner.as_ref().map(|owner| (owner, HoldKind::Work)).or(offered_to);
@@ -197,6 +226,7 @@ impl<'a> Step<'a> {
             Status::PendingAway => AgentState::PendingAway,
             Status::Online if !agent.responds() => AgentState::NotResponding,
             Status::Online if agent.is_draining => AgentState::Draining,
+            Status::Online if agent.is_off_shift => AgentState::OffShift,
             Status::Online if used >= units || agent.holds_exclusive() => AgentState::Full,
             Status::Online if used == 0 => AgentState::Available,
             Status::Online => AgentState::Partly,

@@ -11,6 +11,8 @@ pub enum Clock {
     Turn,
     /// What happens while it waits, and the end of its offer.
     Wait,
+    /// The next percent of what it is measured by.
+    Service,
 }
 
 /// The clocks of an agent.
@@ -21,6 +23,7 @@ pub enum AgentClock {
     WrapUp,
     Respond,
     Away,
+    Shift,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]

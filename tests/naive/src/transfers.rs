@@ -8,6 +8,7 @@ use crate::requirement::Skills;
 use crate::telling::{Step, Verdict};
 use engine::decision::{DecisionType, PhaseWord, Reason, ToldDetail};
 use engine::input::Target;
+use engine::policy::Rung;
 
 /// How a conversation is transferred.
 pub struct Transfer<'a> {
@@ -275,23 +276,28 @@ impl Step<'_> {
         self.tell(DecisionType::ConversationEscalated, Reason::Command, &id);
         let detail = ToldDetail { number: level.into(), text: reason.unwrap_or("").into(), ..ToldDetail::default() };
         self.with_detail(detail);
-        let is_elsewhere = *rung.queue != *self.workspace.conversations[&id].queue;
+        self.climb(&id, &rung);
+        Verdict::decided()
+    }
+
+    /// Where a level of the ladder leads, and who hears of it.
+    pub fn climb(&mut self, id: &str, rung: &Rung) {
+        let is_elsewhere = *rung.queue != *self.workspace.conversations[id].queue;
         if is_elsewhere && self.workspace.queue(&rung.queue).is_some() {
-            self.end_bot(&id);
-            let arrival = Some(self.arrival_kept(&id));
-            self.withdraw(&id, Reason::Rescinded);
-            let owner = self.end_hold(&id).unwrap_or_default();
+            self.end_bot(id);
+            let arrival = Some(self.arrival_kept(id));
+            self.withdraw(id, Reason::Rescinded);
+            let owner = self.end_hold(id).unwrap_or_default();
             if !owner.is_empty() {
-                self.tell_handed(DecisionType::ConversationUnassigned, Reason::Escalated, &id, &owner);
+                self.tell_handed(DecisionType::ConversationUnassigned, Reason::Escalated, id, &owner);
             }
             let queue = rung.queue.to_string();
-            self.enter(&id, Entering { queue, reason: Reason::Escalated, arrival, ..Entering::default() });
+            self.enter(id, Entering { queue, reason: Reason::Escalated, arrival, ..Entering::default() });
             self.rearm_owner(&owner);
         } else {
-            self.stand_anew(&id);
-            self.rearm(&id);
+            self.stand_anew(id);
+            self.rearm(id);
         }
-        self.notify(&id, Reason::Escalated, rung.notify.iter().map(|agent| &**agent));
-        Verdict::decided()
+        self.notify(id, Reason::Escalated, rung.notify.iter().map(|agent| &**agent));
     }
 }

@@ -1,7 +1,8 @@
 //! The tables of one workspace: its policy, agents, conversations, the line, and the rotations.
 
 use crate::agent::{Agent, HoldKind, Row};
-use crate::conversation::{Conversation, Place};
+use crate::calendars::Hours;
+use crate::conversation::{Conversation, Conversations, Place};
 use crate::requirement::{Requirement, RequirementSet, Ring, Skills, joined, skills_of};
 use crate::rotation::Rotation;
 use engine::decision::PhaseWord;
@@ -11,14 +12,16 @@ use engine::policy::limits::REQUIREMENT_SETS;
 use engine::policy::{Channel, Membership, Policy, Queue, Strategy};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// What people have said about a queue, above its calendar.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// What people have said about a queue, and, below that, its calendar.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct QueueControl {
     pub control: Control,
     pub until: Option<u64>,
     pub since: u64,
     /// Closed, and who waits is still served.
     pub is_draining: bool,
+    /// Its calendar says that it is closed.
+    pub shut: bool,
 }
 
 /// Why a queue's conversations are looked at, one after the other.
@@ -56,7 +59,13 @@ pub struct Workspace {
     pub agent_index: HashMap<String, usize>,
     /// Those of removed agents.
     pub tombstones: HashMap<String, usize>,
-    pub conversations: HashMap<String, Conversation>,
+    pub conversations: Conversations,
+    /// Those that left in the present step, by creation: their clocks have to be told of.
+    pub departed: BTreeMap<u64, Conversation>,
+    /// Those whose clocks are looked at whatever has become of them, by creation.
+    pub reviewed: BTreeMap<u64, String>,
+    /// What is known of calendars, by name.
+    pub hours: HashMap<String, Hours>,
     /// Ids of conversations merged away -> the one they are now.
     pub aliases: HashMap<String, String>,
     /// Thread or contact -> its conversations by creation.
@@ -109,7 +118,10 @@ impl Workspace {
             agents: Vec::new(),
             agent_index: HashMap::new(),
             tombstones: HashMap::new(),
-            conversations: HashMap::new(),
+            conversations: Conversations::default(),
+            departed: BTreeMap::new(),
+            reviewed: BTreeMap::new(),
+            hours: HashMap::new(),
             aliases: HashMap::new(),
             identities: HashMap::new(),
             identity_aliases: HashMap::new(),
@@ -178,6 +190,12 @@ impl Workspace {
         self.past_channels.get(name)
     }
 
+    /// The conversation of this number: the one of this id, or one that has left in the present step.
+    pub fn numbered(&self, creation: u64, id: &str) -> Option<&Conversation> {
+        let found = self.conversations.get(id).filter(|found| found.creation == creation);
+        found.or_else(|| self.departed.get(&creation))
+    }
+
     /// The conversation of this id, or the one that it was merged into.
     pub fn conversation_id(&self, id: &str) -> Option<String> {
         let id = self.aliases.get(id).map_or(id, |survivor| survivor);
@@ -229,7 +247,7 @@ impl Workspace {
 
     /// He may be given something new on this channel, capacity and pacing apart.
     pub fn takes_work(&self, agent: &Agent, channel: &str) -> bool {
-        !agent.is_draining && self.is_routable(agent, channel)
+        !agent.is_draining && !agent.is_off_shift && self.is_routable(agent, channel)
     }
 
     /// The same on every channel there ever was.
@@ -288,6 +306,7 @@ impl Workspace {
         agent.is_online()
             && agent.responds()
             && !agent.is_draining
+            && !agent.is_off_shift
             && !agent.paced.contains(channel)
             && self.has_room(agent, queue, channel)
             && self.is_routable(agent, channel)
@@ -304,14 +323,30 @@ impl Workspace {
     }
 
     pub fn has_online_member(&self, queue: &str) -> bool {
-        self.agents.iter().any(|agent| agent.is_online() && self.membership(agent, queue).is_some())
+        let is_at_work = |agent: &&Agent| agent.is_online() && !agent.is_off_shift;
+        self.agents.iter().filter(is_at_work).any(|agent| self.membership(agent, queue).is_some())
     }
 
     // Queues.
 
+    /// Its control, or what is so without one.
+    pub fn control_of(&self, queue: &str) -> QueueControl {
+        self.controls.get(queue).copied().unwrap_or_default()
+    }
+
+    /// Outside its business hours.
+    pub fn is_shut_by_calendar(&self, queue: &str, now: u64) -> bool {
+        let hours = self.queue(queue).and_then(|queue| self.hours.get(&*queue.calendar));
+        hours.is_some_and(|hours| !hours.is_open(now))
+    }
+
     pub fn is_closed(&self, queue: &str) -> Option<Control> {
-        let control = self.controls.get(queue)?.control;
-        matches!(control, Control::Closed | Control::Emergency).then_some(control)
+        let control = self.controls.get(queue)?;
+        match control.control {
+            Control::Open => None,
+            Control::None => control.shut.then_some(Control::Closed),
+            Control::Closed | Control::Emergency => Some(control.control),
+        }
     }
 
     /// Who waits in it may be served.
