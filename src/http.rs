@@ -11,6 +11,7 @@ pub mod events;
 pub mod openapi;
 pub mod probes;
 pub mod problem;
+pub mod reports;
 pub mod views;
 
 pub use clock::ClockReading;

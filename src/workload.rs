@@ -4,12 +4,13 @@
 //! agents and queues are read from it, and its digest is compared with the one in each record's header, so that a state
 //! that strays from the journal stops the process instead of answering. Beside it stand the counters that `metrics.md`
 //! names: of conversations from typed decisions, of agents from the rows that a record touched, because holds come and go
-//! without decisions. Recovery moves what waits and who holds what, and increments no counter. Here is no
+//! without decisions. Beside the counters stand the reports over the last days, which recovery fills. It moves what waits and who holds what, and increments no counter. Here is no
 //! clock and no IO: times come with batches and with the scrape. HTTP reads through `SharedShard`.
 
 mod context;
 mod conversations;
 mod exposition;
+mod intervals;
 mod keyed;
 mod staff;
 mod tables;
@@ -19,6 +20,7 @@ mod waits;
 mod words;
 mod workspace;
 
+pub use intervals::{AgentCounts, INTERVAL_MS, Range};
 pub use tallies::AgentTally;
 pub use views::{ConversationView, Views};
 
@@ -29,6 +31,7 @@ use engine::engine::Answer;
 use engine::id::{HashKey, Kind};
 use engine::input::{ActorKind, Body, EventType, Input, SurveyKind};
 use keyed::KeyedMap;
+use load_tests::service_level::Counts;
 use std::collections::HashMap;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -213,6 +216,8 @@ pub struct Workload {
     committed: watch::Sender<Position>,
     /// The first batch that is not recovery has come.
     live: bool,
+    /// Engine time of the last record.
+    now: u64,
     batches: u64,
     dead_letters: DeadLetters,
     /// By promise 1-7; 0 where the sentence names none.
@@ -232,6 +237,7 @@ impl Workload {
             budget,
             committed: watch::Sender::new(Position::default()),
             live: false,
+            now: 0,
             batches: 0,
             dead_letters: DeadLetters::default(),
             violations: [0; 8],
@@ -257,6 +263,10 @@ impl Workload {
 
     /// Takes one committed record, in order, exactly once.
     pub fn commit(&mut self, batch: &CommittedBatch<'_>) -> Result<(), Divergence> {
+        if batch.live && !self.live {
+            // What passed before our time is in no counter of ours.
+            self.judge_all(self.now, false);
+        }
         let divergence = |what: String| Divergence { shard: self.shard, seq: batch.seq, what };
         let digest = self
             .replica
@@ -269,8 +279,15 @@ impl Workload {
             )));
         }
         self.live |= batch.live;
+        self.now = self.now.max(batch.now);
         self.views.expire(self.shard, batch.now);
         let touched = self.take_decisions(batch);
+        for fold in &touched {
+            let fold = &mut self.folds.all[*fold];
+            if let Some(workspace) = self.replica.workspace(&fold.name) {
+                fold.judge(batch.now, batch.is_counted(), &workspace);
+            }
+        }
         if batch.is_counted() {
             self.take_judged(batch);
         }
@@ -369,6 +386,37 @@ impl Workload {
         (0..self.folds.all.len()).find_map(|fold| self.unbalanced(fold, usize::MAX))
     }
 
+    fn judge_all(&mut self, now: u64, counted: bool) {
+        for workspace in self.replica.workspaces() {
+            if let Some(fold) = self.folds.by_name_mut(workspace.name) {
+                fold.judge(now, counted, &workspace);
+            }
+        }
+    }
+
+    /// What happened by itself up to `now` stands in a workspace's reports from now on; says from when on they are whole.
+    pub fn settle(&mut self, workspace: &str, now: u64) -> Option<u64> {
+        let found = self.replica.workspace(workspace)?;
+        let fold = self.folds.by_name_mut(workspace)?;
+        fold.settle(now, self.live, &found);
+        Some(fold.known_from())
+    }
+
+    /// What came of the entries into each queue in these intervals, and of the work; queues without any are left out.
+    pub fn queue_reports(&self, workspace: &str, range: Range) -> HashMap<Box<str>, Counts> {
+        self.folds.by_name(workspace).map(|fold| fold.queue_reports(range)).unwrap_or_default()
+    }
+
+    /// What each of these agents did in these intervals.
+    pub fn agent_reports<'a>(
+        &self,
+        workspace: &str,
+        range: Range,
+        agents: impl Iterator<Item = &'a str>,
+    ) -> HashMap<Box<str>, AgentCounts> {
+        self.folds.by_name(workspace).map(|fold| fold.agent_reports(range, agents)).unwrap_or_default()
+    }
+
     /// What an agent did since the process started, for his view.
     pub fn agent_tally(&self, workspace: &str, agent: &str) -> AgentTally {
         self.folds.by_name(workspace).map(|fold| fold.tally(agent)).unwrap_or_default()
@@ -391,6 +439,7 @@ impl Workload {
         for workspace in self.replica.workspaces() {
             let Some(fold) = self.folds.by_name_mut(workspace.name) else { continue };
             fold.advance(now, self.live);
+            fold.judge(now, self.live, &workspace);
             fold.collect(now, &workspace, scrape);
             let suspects = fold.suspects(now);
             scrape.add_whole_of(Family::SourcesSuspect, &self.sources, None, suspects);

@@ -1,9 +1,11 @@
 //! Read-only pictures of the state, for HTTP, metrics and tests. Texts are copied; nothing here is on the engine's path.
 
+use crate::calendar;
 use crate::decision::{AgentState, Turn};
-use crate::effect::TimerKind;
+use crate::effect::{ClockRow, ClockStatus, TimerKind};
 use crate::input::Control;
-use crate::policy::{AgentConfig, Policy};
+use crate::policy::{AgentConfig, ClockKind, Policy};
+use crate::state::workspace::BREACH;
 use crate::state::{NONE, Phase, State};
 use crate::wire::words;
 use alloc::boxed::Box;
@@ -97,6 +99,51 @@ pub struct Conversation {
     pub notes: Vec<Note>,
 }
 
+words! {
+    /// How a clock stands: what has happened at its target or before it is said first.
+    #[derive(Default)]
+    pub enum ClockState {
+        #[default]
+        Running = 0 "running",
+        Paused = 1 "paused",
+        /// A threshold before the target has passed.
+        Warned = 2 "warned",
+        Breached = 3 "breached",
+    }
+}
+
+/// A clock of a conversation that has not ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Clock {
+    pub kind: ClockKind,
+    pub state: ClockState,
+    /// It stands still, whatever its state.
+    pub is_paused: bool,
+    pub generation: u32,
+    /// ms UTC.
+    pub started_at: u64,
+    pub target_ms: u64,
+    /// When its target is reached, ms UTC; none: it stands still, or never within the known openings.
+    pub due: Option<u64>,
+    /// So far: nothing subtracted, and what counts for the target.
+    pub wall_ms: u64,
+    pub business_ms: u64,
+}
+
+/// One that waits in line, offered or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waits {
+    /// ms UTC: its wait in this queue counts from here; a closed queue that opens moves it.
+    pub queued_at: u64,
+    pub service_level_ms: u64,
+    /// Until then an abandon is a short one.
+    pub short_until: u64,
+    /// Since when its queue's time stands still, where it does.
+    pub stands_since: Option<u64>,
+    /// Its queue has changed, and those who wait are being looked at.
+    pub is_moving: bool,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
     pub channel: Text,
@@ -122,6 +169,10 @@ pub struct Queue {
     pub unanswered: Vec<(Text, Vec<u64>)>,
     /// By command, above its calendar.
     pub control: Control,
+    /// By command or calendar; one that drains is closed.
+    pub is_open: bool,
+    /// Clocks of its conversations that have not ended.
+    pub clocks: Vec<(ClockKind, ClockState, u64)>,
     /// Largest |picked - due| over its requirement sets (weighted rotation), in thousandths of a pick.
     pub rotation_error_milli: u64,
 }
@@ -219,6 +270,61 @@ impl<'a> Workspace<'a> {
         }
     }
 
+    /// A conversation's clocks that have not ended, in the order of the kinds, as they stand at `now`.
+    pub fn clocks(&self, id: &str, now: u64) -> Vec<Clock> {
+        let hash = self.state.key().hash(crate::id::Kind::Conversation, self.name, &[id]);
+        let Some(slot) = self.state.find_conversation(hash) else { return Vec::new() };
+        let running = |kind: &ClockKind| {
+            let clock = self.state.clock(slot, *kind);
+            (clock.status != ClockStatus::Off).then(|| self.picture_clock(slot, *kind, &clock, now))
+        };
+        ClockKind::ALL.iter().filter_map(running).collect()
+    }
+
+    fn picture_clock(&self, slot: u32, kind: ClockKind, clock: &ClockRow, now: u64) -> Clock {
+        let (ws, row) = (self.state.workspace(self.slot), self.state.conversation(slot));
+        let openings = ws.clock_rule(kind).and_then(|rule| ws.openings_of(rule.counts, row.queue()));
+        let is_paused = clock.status == ClockStatus::Paused;
+        let left_ms = clock.target_ms.saturating_sub(clock.counted_ms);
+        let counted_ms = if is_paused { 0 } else { calendar::business_between(openings, clock.since, now) };
+        Clock {
+            kind,
+            state: state_of(clock),
+            is_paused,
+            generation: clock.generation,
+            started_at: clock.started_at,
+            target_ms: clock.target_ms,
+            due: calendar::reached(openings, clock.since, left_ms).filter(|_| !is_paused),
+            wall_ms: now.saturating_sub(clock.started_at),
+            business_ms: clock.counted_ms + counted_ms,
+        }
+    }
+
+    /// How a conversation waits, by its hash; none: it does not.
+    pub fn waits(&self, conversation: u128) -> Option<Waits> {
+        let row = self.state.conversation(self.state.find_conversation(conversation)?);
+        if !matches!(row.phase(), Phase::Queued | Phase::Offered) {
+            return None;
+        }
+        let ws = self.state.workspace(self.slot);
+        let short_ms = ws.channel(row.channel()).filter(|_| row.live()).map_or(0, |channel| channel.short_abandon_ms);
+        let desk = ws.desk(row.queue());
+        Some(Waits {
+            queued_at: row.queued_at(),
+            service_level_ms: ws.queue(row.queue()).map_or(0, |queue| queue.service_level_ms),
+            short_until: row.arrival().saturating_add(short_ms),
+            stands_since: stands_since(desk),
+            is_moving: desk.sweep().is_some(),
+        })
+    }
+
+    /// Since when the time of a queue's conversations stands still, ms UTC; none: it does not.
+    pub fn stands_since(&self, queue: &str) -> Option<u64> {
+        let hash = self.state.key().hash(crate::id::Kind::Queue, self.name, &[queue]);
+        let ws = self.state.workspace(self.slot);
+        stands_since(ws.desk(ws.queues.find(hash)?))
+    }
+
     /// Configured queues in the policy's order, then those that are gone and still have conversations.
     pub fn queues(&self) -> Vec<Queue> {
         let ws = self.state.workspace(self.slot);
@@ -256,6 +362,12 @@ impl<'a> Workspace<'a> {
                 _ => row.word().word(),
             };
             *picture.states.entry((row.channel(), state)).or_default() += 1;
+            for kind in ClockKind::ALL {
+                let clock = self.state.clock(slot, *kind);
+                if clock.status != ClockStatus::Off {
+                    *picture.clocks.entry((*kind, state_of(&clock))).or_default() += 1;
+                }
+            }
             if !row.answered() && row.phase() != Phase::InBot {
                 picture.unanswered.entry(row.channel()).or_default().push(row.arrival());
             }
@@ -284,6 +396,19 @@ impl<'a> Workspace<'a> {
     }
 }
 
+fn state_of(clock: &ClockRow) -> ClockState {
+    match clock.fired {
+        BREACH.. => ClockState::Breached,
+        _ if clock.status == ClockStatus::Paused => ClockState::Paused,
+        0 => ClockState::Running,
+        _ => ClockState::Warned,
+    }
+}
+
+fn stands_since(desk: &crate::state::workspace::Desk) -> Option<u64> {
+    (desk.is_closed() && !desk.is_draining()).then(|| desk.since())
+}
+
 #[derive(Default)]
 struct Picture {
     lines: BTreeMap<(u32, u32), (u64, u64)>,
@@ -291,6 +416,7 @@ struct Picture {
     assigned: BTreeMap<u32, u64>,
     states: BTreeMap<(u32, &'static str), u64>,
     unanswered: BTreeMap<u32, Vec<u64>>,
+    clocks: BTreeMap<(ClockKind, ClockState), u64>,
     rotation_error_milli: u64,
 }
 
@@ -310,6 +436,8 @@ impl Picture {
             states: self.states.into_iter().map(|((c, state), n)| (ws.channels.text(c).into(), state, n)).collect(),
             unanswered: self.unanswered.into_iter().map(|(c, at)| (ws.channels.text(c).into(), at)).collect(),
             control: ws.desk(queue).control(),
+            is_open: !ws.desk(queue).is_closed(),
+            clocks: self.clocks.into_iter().map(|((kind, state), count)| (kind, state, count)).collect(),
             rotation_error_milli: self.rotation_error_milli,
         }
     }

@@ -7,6 +7,7 @@
 
 use crate::names::NONE;
 use crate::player::{Call, Counts, Player, Stage};
+use crate::service_level::{Counts as Service, Rates, ratio};
 use anyhow::{Context, Result};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -31,6 +32,9 @@ pub struct Measures {
     pub mean_wait_s: Option<f64>,
     pub answered_within_20s_share: Option<f64>,
     pub waited: Waited,
+    /// Service levels and rates (`service_level`), of entries into queues: whole, by queue and by tier.
+    #[serde(flatten)]
+    pub rates: Option<Rates>,
 }
 
 #[derive(Clone, Debug, Default, Serialize)]
@@ -132,12 +136,9 @@ impl Tally {
                 count: Some(self.waited),
                 mean_wait_s: ratio(self.waited_ms, self.waited).map(|ms| ms / 1000.0),
             },
+            rates: None,
         }
     }
-}
-
-fn ratio(part: u64, whole: u64) -> Option<f64> {
-    (whole > 0).then(|| part as f64 / whole as f64)
 }
 
 /// How a call stands, as far as the run has come; none for one that was not sent.
@@ -187,14 +188,16 @@ impl Figures {
             let measures = AgentMeasures { answered: answered[number], occupancy };
             (player.agent_names.text(number as u32).to_owned(), measures)
         });
+        let mut together = Service::default();
+        player.service.iter().for_each(|service| together += *service);
         let refused = player.refused.iter().map(|((code, kind), count)| (format!("{kind}: {code}"), *count));
         Figures {
-            all: all.measures(),
+            all: Measures { rates: Some(together.rates()), ..all.measures() },
             occupancy: ratio(held, online),
             digest,
             wall_s,
-            by_queue: named(&by_queue, |number| player.queues.text(number)),
-            by_tier: named(&by_tier, |number| player.tiers.text(number)),
+            by_queue: named(&by_queue, &player.service, |number| player.queues.text(number)),
+            by_tier: named(&by_tier, &player.service_of_tier, |number| player.tiers.text(number)),
             by_agent: by_agent.collect(),
             comparison: compare(player),
             counts: (player.counts != Counts::default()).then_some(player.counts),
@@ -209,6 +212,7 @@ impl Figures {
             measures.mean_wait_s = None;
             measures.answered_within_20s_share = None;
             measures.waited = Waited::default();
+            measures.rates = None;
         };
         hide(&mut self.all);
         self.by_queue.values_mut().for_each(hide);
@@ -236,8 +240,12 @@ impl Figures {
     }
 }
 
-fn named<'a>(tallies: &[Tally], name: impl Fn(u32) -> &'a str) -> BTreeMap<String, Measures> {
-    tallies.iter().enumerate().map(|(number, tally)| (name(number as u32).to_owned(), tally.measures())).collect()
+fn named<'a>(tallies: &[Tally], services: &[Service], name: impl Fn(u32) -> &'a str) -> BTreeMap<String, Measures> {
+    let measures = |(number, tally): (usize, &Tally)| {
+        let rates = services.get(number).copied().unwrap_or_default().rates();
+        (name(number as u32).to_owned(), Measures { rates: Some(rates), ..tally.measures() })
+    };
+    tallies.iter().enumerate().map(measures).collect()
 }
 
 #[derive(Default)]
@@ -346,6 +354,13 @@ pub fn print(figures: &Figures, out: &mut impl Write) -> std::io::Result<()> {
             row(out, &format!("{title} {name}"), measures)?;
         }
     }
+    writeln!(out, "\n{:<16} {RATE_HEADINGS}", "")?;
+    rates_row(out, "all", &figures.all)?;
+    for (title, group) in [("queue", &figures.by_queue), ("tier", &figures.by_tier)] {
+        for (name, measures) in group {
+            rates_row(out, &format!("{title} {name}"), measures)?;
+        }
+    }
     if let Some(comparison) = &figures.comparison {
         writeln!(out, "\n{:<16} {HEADINGS}", "of those observed")?;
         row(out, "predicted", &comparison.predicted)?;
@@ -399,6 +414,26 @@ fn row(out: &mut impl Write, name: &str, m: &Measures) -> std::io::Result<()> {
         percent(m.answered_within_20s_share),
         m.waited.count.map_or("-".to_owned(), |count| count.to_string()),
         seconds(m.waited.mean_wait_s),
+    )
+}
+
+const RATE_HEADINGS: &str =
+    "service level of_answered    sl2 of_arrivals w/o early abandons        asa abandoned%        aht   response";
+
+fn rates_row(out: &mut impl Write, name: &str, m: &Measures) -> std::io::Result<()> {
+    let Some(rates) = &m.rates else { return Ok(()) };
+    writeln!(
+        out,
+        "{name:<16} {:>13} {:>11} {:>6} {:>11} {:>18} {:>10} {:>10} {:>10} {:>10}",
+        percent(rates.service_level),
+        percent(rates.of_answered),
+        percent(rates.sl2),
+        percent(rates.of_arrivals),
+        percent(rates.without_early_abandons),
+        seconds(rates.asa_s),
+        percent(rates.abandonment),
+        seconds(rates.aht_s),
+        seconds(rates.average_response_s),
     )
 }
 

@@ -11,6 +11,7 @@
 //! | `load` | `--load`: K times the arrivals |
 //! | `player` | at one instant: ends of work, then lines in file order, then leavers |
 //! | `seen` | what of a decision the player looks at |
+//! | `service_level` | service levels, ASA, abandonment and the like as functions of counts |
 //! | `figures` | shares, waits, occupancy, the comparison with what was observed |
 //! | `simulate` | virtual time, the digest |
 //! | `replay` | open-loop sending, following decisions, latencies |
@@ -26,6 +27,7 @@ pub mod player;
 pub mod progress;
 pub mod replay;
 pub mod seen;
+pub mod service_level;
 pub mod simulate;
 pub mod theory;
 pub mod workload;

@@ -14,9 +14,11 @@
 use crate::course::Course;
 use crate::names::{NONE, Names};
 use crate::seen::{Seen, SeenConversation};
+use crate::service_level::Counts as Service;
 use crate::workload::{Arrival, Line, Workload};
 use engine::decision::DecisionType;
 use engine::input::Status;
+use engine::policy::{Policy, WrapUp, WrapUpMode};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha12Rng;
 use serde::Serialize;
@@ -81,6 +83,33 @@ pub struct Call {
     reopened: bool,
     /// It has been offered since it began to wait.
     ringing: bool,
+    /// Its entry into the queue that it waits in.
+    entry: Option<Entry>,
+    /// Since when its holder has it, and of which queue it was then.
+    held_since: u64,
+    held_queue: u32,
+    /// Engine time of its customer's oldest message that nobody has answered; 0: none.
+    turn_since: u64,
+}
+
+/// One entry into a queue, for its service level.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    queue: u32,
+    queued_at: u64,
+    service_level_ms: u64,
+}
+
+/// How an entry ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Exit {
+    Answered,
+    Abandoned,
+    ShortAbandoned,
+    Deflected,
+    Overflowed,
+    Transferred,
+    Closed,
 }
 
 /// An agent as the decisions show him.
@@ -260,6 +289,12 @@ pub struct Player<'w> {
     /// Occupancy counts between these engine times: first to last line.
     window: (u64, u64),
     pub last_time: u64,
+    /// By queue and by tier: what the service level and its rates are made of.
+    pub service: Vec<Service>,
+    pub service_of_tier: Vec<Service>,
+    /// Wrap-ups by channel, and of queues that have their own.
+    wrap_ups: HashMap<Box<str>, WrapUp>,
+    wrap_ups_of_queues: HashMap<Box<str>, WrapUp>,
     /// (code, event type) -> how often.
     pub refused: BTreeMap<(Box<str>, Box<str>), u64>,
 }
@@ -288,6 +323,10 @@ impl<'w> Player<'w> {
             ringing: 0,
             window: (axis.engine_of(workload.begins), axis.engine_of(workload.ends)),
             last_time: 0,
+            service: Vec::new(),
+            service_of_tier: Vec::new(),
+            wrap_ups: HashMap::new(),
+            wrap_ups_of_queues: HashMap::new(),
             refused: BTreeMap::new(),
         };
         for (index, line) in workload.lines.iter().enumerate() {
@@ -308,10 +347,18 @@ impl<'w> Player<'w> {
                 tier,
                 agent: NONE,
                 holder: NONE,
+                held_queue: NONE,
                 ..Call::default()
             });
         }
         player
+    }
+
+    /// Handling time has wrap-up in it as far as the policy says how long it takes: no decision tells its end.
+    pub fn knows_wrap_ups(&mut self, policy: &Policy) {
+        self.wrap_ups = policy.channels.iter().map(|channel| (channel.name.clone(), channel.wrap_up)).collect();
+        let own = policy.queues.iter().filter_map(|queue| Some((queue.name.clone(), queue.wrap_up?)));
+        self.wrap_ups_of_queues = own.collect();
     }
 
     pub fn workload(&self) -> &'w Workload {
@@ -441,6 +488,7 @@ impl<'w> Player<'w> {
     /// Plans what the same people do next with a call of which a step is being taken.
     fn follow(&mut self, call: u32, at: u64, agent: u32, step: Step) {
         let arrival = self.arrival(call);
+        self.turns(call, at, step);
         let done = self.calls[call as usize].turns_done;
         let next = arrival.course().turns.get(done as usize).copied();
         match (step, next) {
@@ -459,6 +507,85 @@ impl<'w> Player<'w> {
                 self.plan_work(call, at, agent);
             }
             _ => {}
+        }
+    }
+
+    /// A turn runs from the customer's oldest unanswered message to the next reply. A resolve without one ends it.
+    fn turns(&mut self, call: u32, at: u64, step: Step) {
+        let own = &mut self.calls[call as usize];
+        match step {
+            Step::Write if own.turn_since == 0 => own.turn_since = at,
+            Step::Resolve => own.turn_since = 0,
+            Step::Reply if own.turn_since != 0 => {
+                let took_ms = at.saturating_sub(std::mem::take(&mut own.turn_since));
+                let queue = own.held_queue;
+                self.serve(call, queue, |service| service.turns.add(took_ms));
+            }
+            _ => {}
+        }
+    }
+
+    /// Changes the counts of a queue, and those of the call's tier.
+    fn serve(&mut self, call: u32, queue: u32, change: impl Fn(&mut Service)) {
+        let tier = self.calls[call as usize].tier;
+        for (services, number) in [(&mut self.service, queue), (&mut self.service_of_tier, tier)] {
+            if number == NONE {
+                continue;
+            }
+            if services.len() <= number as usize {
+                services.resize(number as usize + 1, Service::default());
+            }
+            change(&mut services[number as usize]);
+        }
+    }
+
+    /// A call comes into a queue.
+    fn enters(&mut self, number: u32, seen: &Seen<'_>, conversation: &SeenConversation<'_>) {
+        let overflows = matches!(seen.reason, "overflow" | "full" | "max_wait");
+        self.exits(number, seen, conversation, if overflows { Exit::Overflowed } else { Exit::Transferred });
+        let queue = self.queues.number(conversation.queue);
+        let (queued_at, service_level_ms) = (conversation.queued_at, conversation.service_level_ms);
+        self.calls[number as usize].entry = Some(Entry { queue, queued_at, service_level_ms });
+        self.serve(number, queue, |service| service.entries += 1);
+    }
+
+    /// Its entry, if it waits, is over and judged. A closed queue's time does not count: the decision says from when on it
+    /// does, unless that is about the next queue already.
+    fn exits(&mut self, number: u32, seen: &Seen<'_>, conversation: &SeenConversation<'_>, exit: Exit) {
+        let Some(entry) = self.calls[number as usize].entry.take() else { return };
+        let moved_on = seen.decision_type == DecisionType::ConversationQueued;
+        let queued_at = if moved_on { entry.queued_at } else { conversation.queued_at.max(entry.queued_at) };
+        let wait_ms = seen.time.saturating_sub(queued_at);
+        let late = wait_ms > entry.service_level_ms;
+        self.serve(number, entry.queue, |service| {
+            service.late += u64::from(late && exit != Exit::ShortAbandoned);
+            let counter = match (exit, late) {
+                (Exit::Answered, false) => &mut service.answered_in_time,
+                (Exit::Answered, true) => &mut service.answered_late,
+                (Exit::Abandoned, false) => &mut service.abandoned_in_time,
+                (Exit::Abandoned, true) => &mut service.abandoned_late,
+                (Exit::ShortAbandoned, _) => &mut service.excluded.short_abandoned,
+                (_, true) => return,
+                (Exit::Deflected, _) => &mut service.excluded.deflected,
+                (Exit::Overflowed, _) => &mut service.excluded.overflowed,
+                (Exit::Transferred, _) => &mut service.excluded.transferred,
+                (Exit::Closed, _) => &mut service.excluded.closed,
+            };
+            *counter += 1;
+            service.answered_wait_ms += if exit == Exit::Answered { wait_ms } else { 0 };
+        });
+    }
+
+    /// How long whoever held a call at its end wraps up.
+    fn wrap_up_ms(&self, number: u32, queue: &str) -> u64 {
+        let arrival = self.arrival(number);
+        let of_queue = self.wrap_ups_of_queues.get(queue);
+        let Some(wrap_up) = of_queue.or_else(|| self.wrap_ups.get(&*arrival.channel)) else { return 0 };
+        let acw_ms = arrival.course().acw_ms.map(|acw_ms| self.axis.stretched(acw_ms));
+        match wrap_up.mode {
+            WrapUpMode::None => 0,
+            WrapUpMode::Timed => wrap_up.max_ms,
+            WrapUpMode::Optional | WrapUpMode::Mandatory => acw_ms.unwrap_or(u64::MAX).min(wrap_up.max_ms),
         }
     }
 
@@ -488,6 +615,7 @@ impl<'w> Player<'w> {
         let call = &mut self.calls[number as usize];
         call.stage = Stage::Waiting;
         call.waited = true;
+        call.turn_since = if call.live { 0 } else { at };
         self.begin_wait(number, at, arrival);
         Act { at, deed: Deed::Arrive { call: number } }
     }
@@ -553,6 +681,8 @@ impl<'w> Player<'w> {
             DecisionType::ConversationClosed | DecisionType::ConversationDeflected => {
                 self.ended(number, seen, Stage::Deflected, conversation);
             }
+            DecisionType::ConversationParked => self.exits(number, seen, conversation, Exit::Deflected),
+            DecisionType::ConversationSnoozed => self.exits(number, seen, conversation, Exit::Transferred),
             _ => self.weighed(number, seen.time, conversation),
         }
     }
@@ -592,6 +722,8 @@ impl<'w> Player<'w> {
         }
         let call = &mut self.calls[number as usize];
         (call.leaves, call.waited) = (u64::MAX, false);
+        // What a hand-off begins is no turn.
+        call.turn_since = 0;
         if let Some(bot_ms) = bot_ms {
             self.plan(number, seen.time + self.axis.stretched(bot_ms), NONE, Step::Handoff);
         }
@@ -601,6 +733,7 @@ impl<'w> Player<'w> {
         if self.calls[number as usize].agent == NONE {
             self.calls[number as usize].queue = self.queues.number(conversation.queue);
         }
+        self.enters(number, seen, conversation);
         let call = &mut self.calls[number as usize];
         call.queued_at = seen.time;
         if call.stage == Stage::InBot {
@@ -639,7 +772,9 @@ impl<'w> Player<'w> {
 
     fn assigned(&mut self, number: u32, seen: &Seen<'_>, conversation: &SeenConversation<'_>) {
         self.end_hold(number, seen.time);
+        self.exits(number, seen, conversation, Exit::Answered);
         let agent = self.agent_number(conversation.owner);
+        let queue = self.queues.number(conversation.queue);
         let by_arrival = self.is_arrival(seen.cause_id, conversation.id);
         self.turn_page(number, Stage::Working);
         let call = &mut self.calls[number as usize];
@@ -651,6 +786,7 @@ impl<'w> Player<'w> {
             call.leaves = u64::MAX;
         }
         (call.holder, call.units) = (agent, conversation.units);
+        (call.held_since, call.held_queue) = (seen.time, queue);
         self.plan_work(number, seen.time, agent);
         let units = conversation.units;
         self.change_agent(agent, seen.time, |agent| agent.used += units);
@@ -658,7 +794,28 @@ impl<'w> Player<'w> {
 
     /// The end of a call: `stage` says what it is for one that nobody has answered; an answered one stays answered.
     fn ended(&mut self, number: u32, seen: &Seen<'_>, stage: Stage, conversation: &SeenConversation<'_>) {
+        let exit = match (stage, seen.reason) {
+            (_, "short_abandoned") => Exit::ShortAbandoned,
+            (Stage::Abandoned, _) => Exit::Abandoned,
+            _ if seen.decision_type == DecisionType::ConversationDeflected => Exit::Deflected,
+            _ => Exit::Closed,
+        };
+        // Turned away at the door: it came in and left in one moment.
+        let call = &self.calls[number as usize];
+        if exit == Exit::Deflected && call.entry.is_none() && call.holder == NONE {
+            let queue = self.queues.number(conversation.queue);
+            self.serve(number, queue, |service| {
+                service.entries += 1;
+                service.excluded.deflected += 1;
+            });
+        }
+        self.exits(number, seen, conversation, exit);
         let holder = self.end_hold(number, seen.time);
+        if holder != NONE && seen.decision_type == DecisionType::ConversationResolved {
+            let (queue, wrap_up_ms) =
+                (self.calls[number as usize].held_queue, self.wrap_up_ms(number, conversation.queue));
+            self.serve(number, queue, |service| service.wrap_up_ms += wrap_up_ms);
+        }
         let call = &mut self.calls[number as usize];
         let stage = if call.agent != NONE {
             Stage::Answered
@@ -704,9 +861,14 @@ impl<'w> Player<'w> {
     /// Returns who held it; NONE: nobody.
     fn end_hold(&mut self, number: u32, time: u64) -> u32 {
         let call = &mut self.calls[number as usize];
-        let (holder, units) = (call.holder, call.units);
+        let (holder, units, queue) = (call.holder, call.units, call.held_queue);
         if holder != NONE {
             call.holder = NONE;
+            let held_ms = time.saturating_sub(call.held_since);
+            self.serve(number, queue, |service| {
+                service.handled += 1;
+                service.work_ms += held_ms;
+            });
             self.change_agent(holder, time, |agent| agent.used = agent.used.saturating_sub(units));
         }
         holder
@@ -731,6 +893,18 @@ impl<'w> Player<'w> {
         let until = if cut_off { self.last_time } else { self.window.1 };
         for number in 0..self.agents.len() as u32 {
             self.change_agent(number, until, |_| {});
+        }
+        self.settle_waits();
+    }
+
+    /// T has passed for some who wait still. Once: their entries are closed.
+    fn settle_waits(&mut self) {
+        for number in 0..self.calls.len() as u32 {
+            let entry = self.calls[number as usize].entry.take();
+            let is_late = |entry: &Entry| self.last_time.saturating_sub(entry.queued_at) > entry.service_level_ms;
+            if let Some(entry) = entry.filter(is_late) {
+                self.serve(number, entry.queue, |service| service.late += 1);
+            }
         }
     }
 }

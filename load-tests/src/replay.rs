@@ -130,7 +130,8 @@ pub fn run(args: ReplayArgs) -> Result<()> {
         clock.read()?;
     }
     let axis = clock.axis(&workload, args.speed);
-    let player = Player::new(&workload, axis, &format!("{run}/"), args.seed, &|channel| is_live(&policy, channel));
+    let mut player = Player::new(&workload, axis, &format!("{run}/"), args.seed, &|channel| is_live(&policy, channel));
+    player.knows_wrap_ups(&policy);
     if !args.json {
         let lines = workload.lines.len();
         eprintln!("run {run}: {lines} lines to the workspace {name} at {}, speed {}", args.to, args.speed);

@@ -24,6 +24,9 @@ pub struct SeenConversation<'a> {
     pub owner: &'a str,
     pub queue: &'a str,
     pub waited_ms: u64,
+    /// Engine time, ms UTC, from which its wait in this queue counts, and the queue's threshold T.
+    pub queued_at: u64,
+    pub service_level_ms: u64,
     pub units: u32,
     /// A bot has it.
     pub in_bot: bool,
@@ -55,6 +58,8 @@ impl<'a> Seen<'a> {
                 owner: &conversation.owner,
                 queue: &conversation.queue,
                 waited_ms: conversation.waited_ms,
+                queued_at: conversation.queued_at,
+                service_level_ms: conversation.service_level_ms,
                 units: conversation.units,
                 in_bot: conversation.state == PhaseWord::InBot,
             }),

@@ -96,7 +96,8 @@ fn played<'w>(
     digest: Option<Sha256>,
 ) -> Result<Simulation<'w>> {
     let axis = Axis { workload: workload.begins, engine: workload.begins, stretch: 1.0 };
-    let player = Player::new(workload, axis, "", seed, &|channel| is_live(&file.policy, channel));
+    let mut player = Player::new(workload, axis, "", seed, &|channel| is_live(&file.policy, channel));
+    player.knows_wrap_ups(&file.policy);
     let key = HashKey(u128::from(seed) << 64 | u128::from(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
     let (inputs, machine) = (Inputs::new(key, &file.workspace), Machine::new(key, digest));
     let mut simulation = Simulation { inputs, machine, player, last_deed: workload.begins };

@@ -1,19 +1,24 @@
-//! `GET /v1/workspaces/{workspace}/…`: conversations, agents and queues as they are now.
+//! `GET /v1/workspaces/{workspace}/…`: conversations, agents and queues as they are now, with reports of what was done.
 //!
 //! Shown is what is committed. Ids in paths are percent-encoded. A conversation stays ten minutes after its end.
 
+#![allow(unused_qualifications, reason = "utoipa's macro writes one for `params`")]
+
 use super::answers::AnswerPosition;
 use super::problem::Problem;
+use super::reports::{AgentReport, QueueReport, ReportQuery, ReportRange};
 use super::{HttpState, off_async_threads};
-use crate::workload::{AgentTally, ConversationView, SharedShard, Workload};
+use crate::workload::{AgentCounts, AgentTally, ConversationView, Range, SharedShard, Workload};
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use connectors::codec::timestamp;
 use engine::decision::Turn;
 use engine::id::Kind;
 use engine::policy;
 use engine::view;
+use load_tests::service_level::Counts;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
@@ -66,6 +71,26 @@ pub struct Conversation {
     merged_into: Option<String>,
     /// The last 32, oldest first; none of an ended one.
     notes: Vec<Note>,
+    /// Its clocks that have not ended.
+    clocks: Vec<Clock>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Clock {
+    /// first_response, next_response, resolution, queue_wait or reply_window.
+    clock: &'static str,
+    /// running, paused, warned or breached; one that is breached may stand still too.
+    state: &'static str,
+    paused: bool,
+    /// Rises at each start of this clock in this conversation.
+    generation: u32,
+    started_at: String,
+    target_ms: u64,
+    /// When its target is reached; null: it stands still, or never.
+    due: Option<String>,
+    /// So far: nothing subtracted, and what counts for the target.
+    wall_ms: u64,
+    business_ms: u64,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -78,6 +103,8 @@ pub struct Note {
 #[derive(Serialize, ToSchema)]
 pub struct Agents {
     workspace: String,
+    /// What the agents' reports are about.
+    reports: ReportRange,
     agents: Vec<Agent>,
 }
 
@@ -85,7 +112,7 @@ pub struct Agents {
 pub struct Agent {
     agent: String,
     team: Option<String>,
-    /// offline, away, pending_away, not_responding, draining, available, partly or full; or removed.
+    /// offline, away, pending_away, not_responding, draining, off_shift, available, partly or full; or removed.
     state: &'static str,
     /// What presence alone says: available stands for online.
     presence: &'static str,
@@ -105,7 +132,10 @@ pub struct Agent {
     /// What takes his units.
     holds: Vec<Hold>,
     idle_since: Option<String>,
+    /// The calendar in which he works; null: always.
+    shifts: Option<String>,
     since_start: Tally,
+    report: AgentReport,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -137,6 +167,8 @@ pub struct Tally {
     assigned: u64,
     /// Conversations that he had and has no more.
     handled: u64,
+    /// Answers of his that a response clock was running for.
+    replied: u64,
     resolved: u64,
     /// Units held by work and wrap-up, times seconds.
     unit_seconds: f64,
@@ -146,6 +178,8 @@ pub struct Tally {
 pub struct Queues {
     workspace: String,
     policy_version: u64,
+    /// What the queues' reports are about.
+    reports: ReportRange,
     queues: Vec<Queue>,
 }
 
@@ -158,6 +192,10 @@ pub struct Queue {
     service_level_goal: f64,
     /// By command: none, open, closed or emergency.
     control: &'static str,
+    /// By its calendar or by command.
+    open: bool,
+    /// Its business hours; null: always open.
+    calendar: Option<String>,
     /// In line, offered ones included.
     waiting: u64,
     /// Of the longest waiting, from its arrival.
@@ -172,6 +210,9 @@ pub struct Queue {
     members_by_presence: BTreeMap<String, u64>,
     /// Largest distance between picks made and due over its weighted rotations, in picks.
     rotation_error: f64,
+    /// Clocks of its conversations that have not ended, by kind and state.
+    clocks: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
+    report: QueueReport,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -214,7 +255,7 @@ pub async fn conversation(
     let now = (state.clock)(shard.shard).now;
     let key = state.decoder.key().hash(Kind::Conversation, &workspace, &[&conversation]);
     if let Some(ended) = state.views.conversation(key).filter(|view| view.ended) {
-        return Ok(Json(conversation_of(&workspace, ended, None, now)));
+        return Ok(Json(conversation_of(&workspace, ended, None, Vec::new(), now)));
     }
     let views = state.views.clone();
     off_async_threads(move || {
@@ -223,7 +264,8 @@ pub async fn conversation(
         let found = workload.replica().workspace(&workspace).ok_or_else(unknown_workspace)?;
         let view = views.conversation(key).ok_or_else(unknown_conversation)?;
         let picture = found.conversation(&conversation).filter(|_| !view.ended);
-        Ok(Json(conversation_of(&workspace, view, picture, now)))
+        let clocks = if view.ended { Vec::new() } else { found.clocks(&conversation, now) };
+        Ok(Json(conversation_of(&workspace, view, picture, clocks, now)))
     })
     .await?
 }
@@ -242,6 +284,7 @@ fn conversation_of(
     workspace: &str,
     view: ConversationView,
     picture: Option<view::Conversation>,
+    clocks: Vec<view::Clock>,
     now: u64,
 ) -> Conversation {
     let told = view.told;
@@ -281,6 +324,23 @@ fn conversation_of(
         position: AnswerPosition { shard: view.shard, seq: view.position.seq, idx: view.position.idx },
         merged_into: view.survivor.map(String::from),
         notes,
+        clocks: clocks.iter().map(Clock::of).collect(),
+    }
+}
+
+impl Clock {
+    fn of(clock: &view::Clock) -> Clock {
+        Clock {
+            clock: clock.kind.word(),
+            state: clock.state.word(),
+            paused: clock.is_paused,
+            generation: clock.generation,
+            started_at: timestamp(clock.started_at),
+            target_ms: clock.target_ms,
+            due: clock.due.map(timestamp),
+            wall_ms: clock.wall_ms,
+            business_ms: clock.business_ms,
+        }
     }
 }
 
@@ -290,36 +350,47 @@ impl Note {
     }
 }
 
-/// A workspace's agents.
+/// A workspace's agents, and what they did since midnight UTC or in the time asked for.
 #[utoipa::path(
     get, path = "/v1/workspaces/{workspace}/agents", tag = "views",
-    params(("workspace" = String, Path, description = "Percent-encoded")),
+    params(("workspace" = String, Path, description = "Percent-encoded"), ReportQuery),
     responses(
         (status = 200, description = "In the order of their configuration", body = Agents),
+        (status = 400, description = "A range that is none", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No such workspace", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Not the owner now", body = Problem, content_type = "application/problem+json"),
     ),
 )]
-pub async fn agents(State(state): State<HttpState>, Path(workspace): Path<String>) -> Result<Response, Problem> {
+pub async fn agents(
+    State(state): State<HttpState>,
+    Path(workspace): Path<String>,
+    query: Result<Query<ReportQuery>, QueryRejection>,
+) -> Result<Response, Problem> {
     let shard = owned(&state, &workspace)?.clone();
+    let now = (state.clock)(shard.shard).now;
+    let range = ReportQuery::range(query, now)?;
     off_async_threads(move || {
+        let known_from = shard.write().settle(&workspace, now).ok_or_else(unknown_workspace)?;
         // The lock is given back before the JSON is written.
-        let agents = agents_of(&shard.read(), &workspace);
+        let agents = agents_of(&shard.read(), &workspace, range, known_from);
         agents.map(|agents| Json(agents).into_response()).ok_or_else(unknown_workspace)
     })
     .await?
 }
 
-fn agents_of(workload: &Workload, workspace: &str) -> Option<Agents> {
-    let found = workload.replica().workspace(workspace)?;
-    let agents = found.agents().into_iter().map(|agent| {
+fn agents_of(workload: &Workload, workspace: &str, range: Range, known_from: u64) -> Option<Agents> {
+    let agents = workload.replica().workspace(workspace)?.agents();
+    let reports = workload.agent_reports(workspace, range, agents.iter().map(|agent| &*agent.id));
+    let agents = agents.into_iter().map(|agent| {
         let tally = workload.agent_tally(workspace, &agent.id);
-        agent_of(agent, tally)
+        let counts = reports.get(&agent.id).copied().unwrap_or_default();
+        agent_of(agent, tally, &counts)
     });
-    Some(Agents { agents: agents.collect(), workspace: workspace.into() })
+    let reports = ReportRange::of(range, known_from);
+    Some(Agents { agents: agents.collect(), workspace: workspace.into(), reports })
 }
 
-fn agent_of(agent: view::Agent, tally: AgentTally) -> Agent {
+fn agent_of(agent: view::Agent, tally: AgentTally, counts: &AgentCounts) -> Agent {
     Agent {
         agent: agent.id.into(),
         team: text(&agent.config.team),
@@ -340,9 +411,12 @@ fn agent_of(agent: view::Agent, tally: AgentTally) -> Agent {
         since_start: Tally {
             assigned: tally.assigned,
             handled: tally.handled,
+            replied: tally.replied,
             resolved: tally.resolved,
             unit_seconds: tally.unit_ms as f64 / 1e3,
         },
+        shifts: text(&agent.config.shifts),
+        report: AgentReport::of(counts),
     }
 }
 
@@ -370,33 +444,49 @@ impl Hold {
     }
 }
 
-/// A workspace's queues.
+/// A workspace's queues, and their service level since midnight UTC or in the time asked for.
 #[utoipa::path(
     get, path = "/v1/workspaces/{workspace}/queues", tag = "views",
-    params(("workspace" = String, Path, description = "Percent-encoded")),
+    params(("workspace" = String, Path, description = "Percent-encoded"), ReportQuery),
     responses(
         (status = 200, description = "In the order of the policy", body = Queues),
+        (status = 400, description = "A range that is none", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No such workspace", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Not the owner now", body = Problem, content_type = "application/problem+json"),
     ),
 )]
-pub async fn queues(State(state): State<HttpState>, Path(workspace): Path<String>) -> Result<Response, Problem> {
+pub async fn queues(
+    State(state): State<HttpState>,
+    Path(workspace): Path<String>,
+    query: Result<Query<ReportQuery>, QueryRejection>,
+) -> Result<Response, Problem> {
     let shard = owned(&state, &workspace)?.clone();
+    let now = (state.clock)(shard.shard).now;
+    let range = ReportQuery::range(query, now)?;
     off_async_threads(move || {
-        let now = (state.clock)(shard.shard).now;
-        let queues = queues_of(&shard.read(), &workspace, now);
+        let known_from = shard.write().settle(&workspace, now).ok_or_else(unknown_workspace)?;
+        let queues = queues_of(&shard.read(), &workspace, now, range, known_from);
         queues.map(|queues| Json(queues).into_response()).ok_or_else(unknown_workspace)
     })
     .await?
 }
 
-fn queues_of(workload: &Workload, workspace: &str, now: u64) -> Option<Queues> {
+fn queues_of(workload: &Workload, workspace: &str, now: u64, range: Range, known_from: u64) -> Option<Queues> {
     let found = workload.replica().workspace(workspace)?;
-    let queues = found.queues().into_iter().map(|queue| queue_of(queue, &found, now)).collect();
-    Some(Queues { workspace: workspace.into(), policy_version: found.policy.version, queues })
+    let reports = workload.queue_reports(workspace, range);
+    let queues = found.queues().into_iter().map(|queue| {
+        let counts = reports.get(&queue.name).copied().unwrap_or_default();
+        queue_of(queue, &found, now, &counts)
+    });
+    let (policy_version, reports) = (found.policy.version, ReportRange::of(range, known_from));
+    Some(Queues { workspace: workspace.into(), policy_version, queues: queues.collect(), reports })
 }
 
-fn queue_of(queue: view::Queue, workspace: &view::Workspace<'_>, now: u64) -> Queue {
+fn queue_of(queue: view::Queue, workspace: &view::Workspace<'_>, now: u64, counts: &Counts) -> Queue {
+    let mut clocks: BTreeMap<&'static str, BTreeMap<&'static str, u64>> = BTreeMap::new();
+    for (kind, state, count) in &queue.clocks {
+        clocks.entry(kind.word()).or_default().insert(state.word(), *count);
+    }
     let members = workspace.members(&queue.name);
     let configured = workspace.policy.queues.iter().find(|other| other.name == queue.name);
     let oldest = queue.lines.iter().map(|line| line.oldest_arrival).min();
@@ -412,6 +502,8 @@ fn queue_of(queue: view::Queue, workspace: &view::Workspace<'_>, now: u64) -> Qu
         service_level_s: configured.map_or(0.0, |queue| queue.service_level_ms as f64 / 1e3),
         service_level_goal: configured.map_or(0.0, |queue| f64::from(queue.service_level_goal_permille) / 1e3),
         control: queue.control.word(),
+        open: queue.is_open,
+        calendar: configured.and_then(|queue| text(&queue.calendar)),
         waiting: queue.lines.iter().map(|line| line.waiting).sum(),
         oldest_wait_ms: oldest.map_or(0, |arrival| now.saturating_sub(arrival)),
         lines: lines.collect(),
@@ -420,6 +512,8 @@ fn queue_of(queue: view::Queue, workspace: &view::Workspace<'_>, now: u64) -> Qu
         conversations_by_state: sums(queue.states.iter().map(|(_, state, count)| (*state, *count))),
         members_by_presence: sums(members.iter().map(|(state, count)| (state.word(), *count))),
         rotation_error: queue.rotation_error_milli as f64 / 1e3,
+        clocks,
+        report: QueueReport::of(counts),
         queue: queue.name.into(),
     }
 }

@@ -3,12 +3,11 @@
 use super::staff::Staff;
 use super::tables::{Pair, QueueTable, Tables};
 use super::words::{
-    CAUSES, CONTEXT, Collision, ContextLoss, Ended, Entry, Exit, Kind, OfferOutcome, Preferred, STATES, STEPS, Survey,
+    CAUSES, CLOCK_STATES, CONTEXT, ClockResult, Collision, ContextLoss, Ended, Entry, Exit, Kind, OfferOutcome, Preferred, STATES, STEPS, Survey,
     Trigger, Verdict,
 };
 use crate::metrics::{Family, Labels, Scrape, labels};
-use engine::input::Control;
-use engine::policy::Policy;
+use engine::policy::{ClockKind, Policy};
 use engine::view;
 
 const AGES: [(&str, u64); 5] =
@@ -27,6 +26,7 @@ struct QueueNow {
     causes: [u64; CAUSES.len()],
     rotation_error_milli: u64,
     closed: bool,
+    clocks: [[u64; CLOCK_STATES.len()]; ClockKind::ALL.len()],
 }
 
 /// Counts under the words of one label.
@@ -108,13 +108,19 @@ impl Tables {
                 }
             }
             gauges.rotation_error_milli = gauges.rotation_error_milli.max(queue.rotation_error_milli);
-            gauges.closed |= matches!(queue.control, Control::Closed | Control::Emergency);
+            gauges.closed |= !queue.is_open;
+            for (kind, state, count) in &queue.clocks {
+                gauges.clocks[*kind as usize][*state as usize] += count;
+            }
         }
         for (table, gauges) in self.queues.iter().zip(gauges) {
             columns(scrape, Family::QueueWaitingByCause, &table.labels, "cause", &CAUSES, &gauges.causes);
             let error = gauges.rotation_error_milli as f64 / 1e3;
             scrape.real(Family::WeightedRotationError, &table.labels, error);
             scrape.whole(Family::QueueOpen, &table.labels, u64::from(!gauges.closed));
+            for (kind, labels) in &table.clocks {
+                columns(scrape, Family::Clocks, labels, "state", &CLOCK_STATES, &gauges.clocks[*kind as usize]);
+            }
             table.collect(scrape);
         }
         let rings = policy.tiers.iter().any(|tier| tier.first_ring.is_some());
@@ -141,6 +147,13 @@ impl Pair {
         self.abandoned.collect(Family::QueueWait, &self.labels_abandoned, scrape);
         self.handled.collect(Family::Handle, &self.labels_work, scrape);
         self.wrapped_up.collect(Family::Handle, &self.labels_wrap_up, scrape);
+        for (family, waits) in [
+            (Family::FirstResponse, &self.durations.first_response),
+            (Family::Response, &self.durations.response),
+            (Family::Resolution, &self.durations.resolution),
+        ] {
+            waits.iter().zip(&self.labels_basis).for_each(|(waits, labels)| waits.collect(family, labels, scrape));
+        }
     }
 }
 
@@ -156,13 +169,22 @@ impl QueueTable {
             scrape.whole_of(Family::Relaxations, &self.labels, "step", step, count);
         }
         for level in &self.levels {
-            for (trigger, count) in Trigger::WORDS.into_iter().zip(level.counts) {
-                // The ladder has levels, by command; what happens by itself has none.
-                let expected = (level.level > 0) == (trigger == Trigger::WORDS[Trigger::Command as usize]);
+            for (at, (trigger, count)) in Trigger::WORDS.into_iter().zip(level.counts).enumerate() {
+                // The ladder and clocks have levels; what else happens by itself has none.
+                let expected = if at == Trigger::Command as usize {
+                    level.in_ladder
+                } else if at == Trigger::Clock as usize {
+                    level.by_clock
+                } else {
+                    level.level == 0
+                };
                 if expected || count > 0 {
                     scrape.whole_of(Family::Escalations, &level.labels, "trigger", trigger, count);
                 }
             }
+        }
+        for results in &self.clock_results {
+            columns(scrape, Family::ClockResults, &results.labels, "result", &ClockResult::WORDS, &results.counts);
         }
         for (kind, (sum, count)) in Survey::WORDS.into_iter().zip(self.surveys) {
             scrape.sum_and_count(Family::SurveyScore, &self.labels, ("kind", kind), sum, count);

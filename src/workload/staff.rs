@@ -4,6 +4,7 @@
 //! a hold may come and go without a decision (wrap-up, work outside, a conversation that falls asleep). Seconds run with
 //! engine time, between records up to the scrape.
 
+use super::intervals::{Intervals, QueueIndex};
 use super::tables::{NONE, OTHER, PairIndex};
 use super::tallies::{AgentIndex, Tallies};
 use super::words::Exceeded;
@@ -78,7 +79,7 @@ struct Hold {
     units: u32,
     since: u64,
     /// Of wrap-up: where its conversation was.
-    pair: Option<PairIndex>,
+    pair: Option<(PairIndex, QueueIndex)>,
 }
 
 struct Row {
@@ -90,7 +91,7 @@ struct Row {
     units: u32,
     holds: Vec<Hold>,
     tally: AgentIndex,
-    /// Up to when his unit-seconds are in his tally.
+    /// Up to when his unit-seconds are in his tally, and in the intervals.
     tallied_to: u64,
 }
 
@@ -128,6 +129,7 @@ pub(super) struct Staff {
 /// A wrap-up that is over.
 pub(super) struct WrappedUp {
     pub(super) pair: PairIndex,
+    pub(super) queue: QueueIndex,
     pub(super) held_ms: u64,
 }
 
@@ -148,10 +150,17 @@ impl Staff {
         }
     }
 
-    /// Counts seconds up to `now`; before the first live record they are not counted.
-    pub(super) fn advance(&mut self, now: u64, live: bool) {
+    pub(super) fn counted_to(&self) -> u64 {
+        self.counted_to
+    }
+
+    /// Counts seconds up to `now`; before the first live record they are not counted, but in the intervals.
+    pub(super) fn advance(&mut self, now: u64, live: bool, tallies: &mut Tallies, intervals: &mut Intervals) {
         let passed_ms = now.saturating_sub(self.counted_to);
         self.counted_to = self.counted_to.max(now);
+        if live && !self.live {
+            self.settle(tallies, intervals);
+        }
         if !std::mem::replace(&mut self.live, live) || !live {
             return;
         }
@@ -197,12 +206,13 @@ impl Staff {
         &mut self,
         agent: view::Agent,
         tallies: &mut Tallies,
-        mut pair_of: impl FnMut(&str) -> Option<PairIndex>,
+        intervals: &mut Intervals,
+        mut pair_of: impl FnMut(&str, &mut Intervals) -> Option<(PairIndex, QueueIndex)>,
     ) -> Vec<WrappedUp> {
         let at = self.row(&agent, tallies);
         self.place(at, false);
-        self.tally(at, tallies);
-        let wrapped_up = self.take_holds(at, &agent.holds, &mut pair_of);
+        self.tally(at, tallies, intervals);
+        let wrapped_up = self.take_holds(at, &agent.holds, &mut |conversation| pair_of(conversation, intervals));
         let left = self.take_config(at, agent.config);
         let row = &mut self.rows[at as usize];
         (row.state, row.used, row.units) = (agent.state, agent.units_used, agent.units);
@@ -235,11 +245,18 @@ impl Staff {
         at
     }
 
+    /// Credits everybody's unit-seconds up to the time counted to.
+    pub(super) fn settle(&mut self, tallies: &mut Tallies, intervals: &mut Intervals) {
+        (0..self.rows.len() as u32).for_each(|at| self.tally(at, tallies, intervals));
+    }
+
     /// Credits his unit-seconds since he was last looked at.
-    fn tally(&mut self, at: u32, tallies: &mut Tallies) {
+    fn tally(&mut self, at: u32, tallies: &mut Tallies, intervals: &mut Intervals) {
         let row = &mut self.rows[at as usize];
-        let passed_ms = self.counted_to.saturating_sub(row.tallied_to);
-        row.tallied_to = self.counted_to;
+        let from = std::mem::replace(&mut row.tallied_to, self.counted_to);
+        let passed_ms = self.counted_to.saturating_sub(from);
+        let online = if is_working(row.state, row.used) { u64::from(row.units) } else { 0 };
+        intervals.units(row.tally, from, self.counted_to, row.worked_units(), online);
         if self.live {
             tallies.worked(row.tally, row.worked_units() * passed_ms);
         }
@@ -249,7 +266,7 @@ impl Staff {
         &mut self,
         at: u32,
         holds: &[view::Hold],
-        pair_of: &mut impl FnMut(&str) -> Option<PairIndex>,
+        pair_of: &mut impl FnMut(&str) -> Option<(PairIndex, QueueIndex)>,
     ) -> Vec<WrappedUp> {
         let mut before: Vec<Option<Hold>> =
             std::mem::take(&mut self.rows[at as usize].holds).into_iter().map(Some).collect();
@@ -274,7 +291,7 @@ impl Staff {
         self.rows[at as usize].holds = taken;
         let over = before.into_iter().flatten().filter_map(|hold| {
             let held_ms = self.counted_to.saturating_sub(hold.since);
-            hold.pair.map(|pair| WrappedUp { pair, held_ms })
+            hold.pair.map(|(pair, queue)| WrappedUp { pair, queue, held_ms })
         });
         over.collect()
     }

@@ -7,12 +7,12 @@
 
 use super::waits::Waits;
 use super::words::{
-    Collision, ContextLoss, Ended, Entry, Exit, Kind, OfferOutcome, Preferred, STEPS, Survey, Transfer, Trigger,
+    ClockResult, Collision, ContextLoss, Ended, Entry, Exit, Kind, OfferOutcome, Preferred, STEPS, Survey, Transfer, Trigger,
     Verdict,
 };
 use crate::metrics::{Labels, labels};
 use engine::input::EventType;
-use engine::policy::{Policy, Subject};
+use engine::policy::{ClockKind, Policy, Queue, Subject};
 use engine::view;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -48,6 +48,7 @@ pub(super) struct Pair {
     pub(super) labels_abandoned: Labels,
     pub(super) labels_work: Labels,
     pub(super) labels_wrap_up: Labels,
+    pub(super) labels_basis: [Labels; BASES.len()],
     pub(super) tiers: HashMap<Box<str>, CellIndex>,
     pub(super) assignments: [u64; Kind::COUNT],
     pub(super) ended: [u64; Ended::COUNT],
@@ -56,6 +57,25 @@ pub(super) struct Pair {
     pub(super) abandoned: Waits,
     pub(super) handled: Waits,
     pub(super) wrapped_up: Waits,
+    pub(super) durations: Durations,
+}
+
+/// Of completed clocks, each in both bases.
+#[derive(Default)]
+pub(super) struct Durations {
+    pub(super) first_response: [Waits; BASES.len()],
+    pub(super) response: [Waits; BASES.len()],
+    pub(super) resolution: [Waits; BASES.len()],
+}
+
+pub(super) const BASES: [&str; 2] = ["wall", "business"];
+
+/// What became of a queue's clocks of one kind, of one tier's conversations.
+pub(super) struct ClockResults {
+    kind: ClockKind,
+    tier: Box<str>,
+    pub(super) labels: Labels,
+    pub(super) counts: [u64; ClockResult::COUNT],
 }
 
 /// Escalations to one level.
@@ -63,6 +83,9 @@ pub(super) struct Level {
     pub(super) level: u64,
     pub(super) labels: Labels,
     pub(super) counts: [u64; Trigger::COUNT],
+    /// What may lead to it, by the policy.
+    pub(super) in_ladder: bool,
+    pub(super) by_clock: bool,
 }
 
 pub(super) struct QueueTable {
@@ -78,6 +101,9 @@ pub(super) struct QueueTable {
     pub(super) relaxed: [u64; STEPS.len()],
     /// By level; 0 is always there.
     pub(super) levels: Vec<Level>,
+    /// Kinds of clocks that its conversations may have, with their labels.
+    pub(super) clocks: Vec<(ClockKind, Labels)>,
+    pub(super) clock_results: Vec<ClockResults>,
     /// (sum of shares of the maximum, count).
     pub(super) surveys: [(f64, u64); Survey::COUNT],
     pub(super) offered: Waits,
@@ -132,13 +158,23 @@ impl Tables {
         let everything = policy.queues.len() * policy.channels.len() * tiers.len() <= SEEDED_MAX;
         for queue in &policy.queues {
             let at = self.queue(&queue.name);
-            queue.ladder.iter().for_each(|rung| {
-                self.level(at, u64::from(rung.level));
-            });
+            for rung in &queue.ladder {
+                let level = self.level(at, u64::from(rung.level));
+                self.queues[at as usize].levels[level].in_ladder = true;
+            }
+            for number in policy.clocks.iter().flat_map(clock_levels) {
+                let level = self.level(at, number);
+                self.queues[at as usize].levels[level].by_clock = true;
+            }
             let mut channels = channels_ruled_to(policy, &queue.name);
             if reached_by_any_channel(policy, &queue.name) {
                 let all = policy.channels.iter().map(|channel| &*channel.name);
                 if everything { channels.extend(all) } else { channels.extend(named.iter().copied()) }
+            }
+            for kind in clocks_of(policy, queue, &channels) {
+                tiers.iter().for_each(|tier| {
+                    self.clock_results(at, kind, tier);
+                });
             }
             for channel in channels {
                 tiers.iter().for_each(|tier| {
@@ -196,6 +232,7 @@ impl Tables {
             labels_abandoned: with("outcome", "abandoned"),
             labels_work: with("part", "work"),
             labels_wrap_up: with("part", "wrap_up"),
+            labels_basis: BASES.map(|basis| with("basis", basis)),
             tiers: HashMap::new(),
             assignments: [0; Kind::COUNT],
             ended: [0; Ended::COUNT],
@@ -204,6 +241,7 @@ impl Tables {
             abandoned: Waits::default(),
             handled: Waits::default(),
             wrapped_up: Waits::default(),
+            durations: Durations::default(),
         });
         let pair = self.pairs.len() as PairIndex - 1;
         self.queues[at as usize].pairs.insert(channel.into(), pair);
@@ -253,6 +291,44 @@ impl Tables {
         cell.exits[exit as usize] += 1;
         if let Some(verdict) = verdict {
             cell.verdicts[verdict as usize] += 1;
+        }
+    }
+
+    /// A verdict on one that waits on.
+    pub(super) fn judged(&mut self, cell: CellIndex, verdict: Verdict) {
+        self.cells[cell as usize].verdicts[verdict as usize] += u64::from(self.live);
+    }
+
+    /// The place of the results of a queue's clocks of this kind and tier.
+    fn clock_results(&mut self, queue: u32, kind: ClockKind, tier: &str) -> &mut ClockResults {
+        let table = &mut self.queues[queue as usize];
+        let base = [("workspace", &*self.workspace), ("queue", &*table.name), ("clock", kind.word())];
+        if !table.clocks.iter().any(|(known, _)| *known == kind) {
+            table.clocks.push((kind, labels(&base)));
+        }
+        let known = table.clock_results.iter().position(|known| known.kind == kind && &*known.tier == tier);
+        let at = known.unwrap_or_else(|| {
+            let shown = if tier.is_empty() { NONE } else { tier };
+            let labels = labels(&[base[0], base[1], base[2], ("tier", shown)]);
+            let counts = [0; ClockResult::COUNT];
+            table.clock_results.push(ClockResults { kind, tier: tier.into(), labels, counts });
+            table.clock_results.len() - 1
+        });
+        &mut table.clock_results[at]
+    }
+
+    /// A clock of a conversation of this cell has ended.
+    pub(super) fn clock_ended(&mut self, cell: CellIndex, kind: ClockKind, tier: &str, result: ClockResult) {
+        let by = u64::from(self.live);
+        let queue = self.pairs[self.pair_of(cell) as usize].queue;
+        self.clock_results(queue, kind, tier).counts[result as usize] += by;
+    }
+
+    /// How long what a completed clock measured has taken, in both bases.
+    pub(super) fn took(&mut self, cell: CellIndex, ms: [u64; BASES.len()], of: impl Fn(&mut Durations) -> &mut [Waits; 2]) {
+        if self.live {
+            let waits = of(&mut self.pair_mut(cell).durations);
+            waits.iter_mut().zip(ms).for_each(|(waits, ms)| waits.record(ms));
         }
     }
 
@@ -419,6 +495,8 @@ impl QueueTable {
             preferred: [0; Preferred::COUNT],
             relaxed: [0; STEPS.len()],
             levels: vec![Level::new(workspace, name, 0)],
+            clocks: Vec::new(),
+            clock_results: Vec::new(),
             surveys: [(0.0, 0); Survey::COUNT],
             offered: Waits::default(),
         }
@@ -429,7 +507,7 @@ impl Level {
     fn new(workspace: &str, queue: &str, level: u64) -> Level {
         let text = level.to_string();
         let labels = labels(&[("workspace", workspace), ("queue", queue), ("level", &text)]);
-        Level { level, labels, counts: [0; Trigger::COUNT] }
+        Level { level, labels, counts: [0; Trigger::COUNT], in_ladder: false, by_clock: false }
     }
 }
 
@@ -438,6 +516,29 @@ impl Drop for Tables {
     fn drop(&mut self) {
         self.queues_left.fetch_add(self.granted, Relaxed);
     }
+}
+
+/// The numbers that its levels' escalations are told with.
+fn clock_levels(clock: &engine::policy::Clock) -> impl Iterator<Item = u64> {
+    let number = |(place, level): (usize, &engine::policy::ClockLevel)| match level.escalate {
+        0 => place as u64 + 1,
+        rung => u64::from(rung),
+    };
+    clock.levels.iter().enumerate().map(number).map(|number| number.min(LEVEL_MAX))
+}
+
+/// Kinds of clocks that have a target for some conversation of this queue.
+fn clocks_of(policy: &Policy, queue: &Queue, channels: &BTreeSet<&str>) -> Vec<ClockKind> {
+    let has_target = |clock: &engine::policy::Clock| {
+        let fits = |target: &engine::policy::Target| target.queue.is_empty() || target.queue == queue.name;
+        clock.target_ms > 0 || clock.targets.iter().any(fits)
+    };
+    let mut kinds: Vec<ClockKind> = policy.clocks.iter().filter(|c| has_target(c)).map(|clock| clock.kind).collect();
+    let windowed = policy.channels.iter().filter(|channel| channel.reply_window_ms > 0);
+    if windowed.into_iter().any(|channel| channels.contains(&*channel.name)) && !kinds.contains(&ClockKind::ReplyWindow) {
+        kinds.push(ClockKind::ReplyWindow);
+    }
+    kinds
 }
 
 /// Channels that rules ask for, and those that are not as the field has them: surely meant.
@@ -462,7 +563,7 @@ fn reached_by_any_channel(policy: &Policy, queue: &str) -> bool {
 }
 
 /// By overflow, a way out, the end of a round or its ladder.
-fn leads_to(from: &engine::policy::Queue, queue: &str) -> bool {
+fn leads_to(from: &Queue, queue: &str) -> bool {
     let exits = [&from.on_full, &from.on_max_wait, &from.on_closed, &from.on_unstaffed, &from.on_unservable];
     exits.iter().any(|exit| exit.kind == engine::policy::ExitKind::Queue && &*exit.text == queue)
         || from.steps.iter().any(|step| &*step.overflow == queue)

@@ -9,6 +9,8 @@ pub struct AgentTally {
     pub assigned: u64,
     /// Conversations that he had and has no more.
     pub handled: u64,
+    /// Answers of his that a response clock was running for.
+    pub replied: u64,
     pub resolved: u64,
     /// Units held by work and wrap-up, times milliseconds.
     pub unit_ms: u64,
@@ -42,12 +44,20 @@ impl Tallies {
         self.rows[agent as usize].handled += u64::from(live);
     }
 
+    pub(super) fn replied(&mut self, agent: AgentIndex, live: bool) {
+        self.rows[agent as usize].replied += u64::from(live);
+    }
+
     pub(super) fn resolved(&mut self, agent: AgentIndex, live: bool) {
         self.rows[agent as usize].resolved += u64::from(live);
     }
 
     pub(super) fn worked(&mut self, agent: AgentIndex, unit_ms: u64) {
         self.rows[agent as usize].unit_ms += unit_ms;
+    }
+
+    pub(super) fn find(&self, agent: &str) -> Option<AgentIndex> {
+        self.index.get(agent).copied()
     }
 
     pub(super) fn of(&self, agent: &str) -> AgentTally {

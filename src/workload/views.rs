@@ -53,7 +53,14 @@ fn part_of(decision_type: DecisionType) -> Part {
         | DecisionType::CommandRejected
         | DecisionType::MentionNotified
         | DecisionType::AgentChanged
-        | DecisionType::CapacityExceeded => Part::Facts,
+        | DecisionType::CapacityExceeded
+        | DecisionType::ClockStarted
+        | DecisionType::ClockPaused
+        | DecisionType::ClockResumed
+        | DecisionType::ClockWarned
+        | DecisionType::ClockBreached
+        | DecisionType::ClockCompleted
+        | DecisionType::ClockCancelled => Part::Facts,
         _ => Part::Happened,
     }
 }

@@ -5,6 +5,7 @@
 
 use engine::decision::Reason;
 use engine::input::SurveyKind;
+use engine::view::ClockState;
 
 macro_rules! words {
     ($( $(#[$meta:meta])* $name:ident { $( $variant:ident $word:literal ),* $(,)? } )*) => { $(
@@ -48,7 +49,11 @@ words! {
     Exceeded {
         Override "override", CapacityLowered "capacity_lowered", Fact "fact", Woken "woken", Engaged "engaged",
     }
-    Trigger { Command "command", Transfers "transfers", OwnerAbsent "owner_absent", OwnerSilent "owner_silent" }
+    Trigger {
+        Command "command", Transfers "transfers", OwnerAbsent "owner_absent", OwnerSilent "owner_silent", Clock "clock",
+    }
+    /// What became of a clock.
+    ClockResult { Met "met", Missed "missed", Cancelled "cancelled" }
     ContextLoss {
         HandoverWithoutNote "handover_without_note", RepeatContact "repeat_contact_24h",
         UnlinkedChannel "unlinked_channel", OwnerLeft "owner_left",
@@ -73,6 +78,8 @@ pub(super) const STATES: [&str; 7] = ["in_bot", "queued", "offered", "our_turn",
 /// Relaxation steps by number, 0 being the end of a tier's first ring.
 pub(super) const STEPS: [&str; 17] =
     ["first_ring", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "16"];
+/// `strowger_clocks`; the view has the same words.
+pub(super) const CLOCK_STATES: [&str; ClockState::ALL.len()] = ["running", "paused", "warned", "breached"];
 pub(super) const CONTEXT: [&str; 2] = ["no", "yes"];
 
 impl Entry {
@@ -164,6 +171,7 @@ impl Trigger {
             Reason::Transfers => Trigger::Transfers,
             Reason::OwnerAbsent => Trigger::OwnerAbsent,
             Reason::OwnerSilent => Trigger::OwnerSilent,
+            Reason::Clock => Trigger::Clock,
             _ => Trigger::Command,
         }
     }

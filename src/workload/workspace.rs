@@ -1,6 +1,7 @@
 //! The counters of one workspace: a fold over its typed decisions, and over its agents as the replica has them.
 
-use super::conversations::Conversations;
+use super::conversations::{Books, Conversations};
+use super::intervals::{AgentCounts, Intervals, Range};
 use super::staff::Staff;
 use super::tables::Tables;
 use super::tallies::{AgentTally, Tallies};
@@ -14,6 +15,7 @@ use engine::id::{HashKey, Kind};
 use engine::input::EventType;
 use engine::policy::Policy;
 use engine::view;
+use load_tests::service_level::Counts;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -34,7 +36,6 @@ fn is_built(event_type: EventType) -> bool {
     !matches!(
         event_type,
         EventType::CustomerErased
-            | EventType::CalendarExpand
             | EventType::CallbackRequest
             | EventType::ParticipantAdd
             | EventType::ParticipantRemove
@@ -76,6 +77,7 @@ pub(super) struct WorkspaceFold {
     tables: Tables,
     staff: Staff,
     tallies: Tallies,
+    intervals: Intervals,
     conversations: Conversations,
     /// By event type's number and result.
     events: Vec<[u64; RESULTS.len()]>,
@@ -93,6 +95,7 @@ impl WorkspaceFold {
             tables: Tables::new(name, queues_left),
             staff: Staff::new(name),
             tallies: Tallies::default(),
+            intervals: Intervals::default(),
             conversations: Conversations::new(key),
             events: vec![[0; RESULTS.len()]; 256],
             decisions: [0; 256],
@@ -111,10 +114,20 @@ impl WorkspaceFold {
         self.tables.live = live;
         self.decisions[told.decision_type as usize] += u64::from(live);
         if let (Some(conversation), Some(key)) = (&told.conversation, key) {
-            self.conversations.take(told, conversation, key, &mut self.tables, &mut self.tallies);
+            let stands_since = |queue: &str| replica.workspace(&self.name)?.stands_since(queue);
+            let WorkspaceFold { tables, tallies, intervals, conversations, .. } = self;
+            let books = Books { tables, tallies, intervals, stands_since: &stands_since };
+            conversations.take(told, conversation, key, books);
         }
         match (told.decision_type, &told.agent, &told.detail) {
-            (DecisionType::WorkspaceConfigured, ..) => self.configure(replica),
+            (DecisionType::WorkspaceConfigured, ..) => {
+                self.configure(replica);
+                self.conversations.policy_changed(told.time);
+            }
+            (DecisionType::QueueChanged, _, Some(detail)) => {
+                let queue = self.intervals.index(&detail.other);
+                self.conversations.queue_changed(queue, told.time);
+            }
             (DecisionType::CapacityExceeded, Some(agent), _) => {
                 self.staff.exceeded(&agent.team, Exceeded::of(told.reason), live);
             }
@@ -140,19 +153,57 @@ impl WorkspaceFold {
 
     /// Seconds up to `now`.
     pub(super) fn advance(&mut self, now: u64, live: bool) {
-        self.staff.advance(now, live);
+        let WorkspaceFold { staff, tallies, intervals, .. } = self;
+        staff.advance(now, live, tallies, intervals);
+    }
+
+    /// Verdicts that fall without an event: T has passed for some who wait.
+    pub(super) fn judge(&mut self, now: u64, counted: bool, workspace: &view::Workspace<'_>) {
+        let WorkspaceFold { tables, intervals, conversations, .. } = self;
+        tables.live = counted;
+        conversations.judge(now, workspace, tables, intervals);
+    }
+
+    /// Everything up to `now` stands in the reports.
+    pub(super) fn settle(&mut self, now: u64, live: bool, workspace: &view::Workspace<'_>) {
+        self.advance(now, live);
+        self.judge(now, live, workspace);
+        let WorkspaceFold { staff, tallies, intervals, .. } = self;
+        staff.settle(tallies, intervals);
+    }
+
+    /// From when on reports are whole, ms UTC.
+    pub(super) fn known_from(&self) -> u64 {
+        self.intervals.known_from()
+    }
+
+    pub(super) fn queue_reports(&self, range: Range) -> HashMap<Box<str>, Counts> {
+        self.intervals.queues(range).into_iter().map(|(queue, counts)| (queue.into(), counts)).collect()
+    }
+
+    pub(super) fn agent_reports<'a>(
+        &self,
+        range: Range,
+        agents: impl Iterator<Item = &'a str>,
+    ) -> HashMap<Box<str>, AgentCounts> {
+        let sums = self.intervals.agents(range);
+        let of = |agent: &str| self.tallies.find(agent).and_then(|at| sums.get(&at).copied()).unwrap_or_default();
+        agents.map(|agent| (agent.into(), of(agent))).collect()
     }
 
     /// Takes an agent as the replica has him at the time advanced to.
     pub(super) fn sync(&mut self, agent: view::Agent, views: &Views, counted: bool) {
-        let WorkspaceFold { name, key, tables, staff, tallies, .. } = self;
+        let WorkspaceFold { name, key, tables, staff, tallies, intervals, .. } = self;
         tables.live = counted;
-        let pair_of = |conversation: &str| {
+        let pair_of = |conversation: &str, intervals: &mut Intervals| {
             let view = views.conversation(key.hash(Kind::Conversation, name, &[conversation]))?;
-            Some(tables.pair(&view.told.queue, &view.told.channel))
+            Some((tables.pair(&view.told.queue, &view.told.channel), intervals.index(&view.told.queue)))
         };
-        let wrapped_up = staff.sync(agent, tallies, pair_of);
-        wrapped_up.iter().for_each(|over| tables.wrapped_up(over.pair, over.held_ms));
+        let wrapped_up = staff.sync(agent, tallies, intervals, pair_of);
+        for over in &wrapped_up {
+            tables.wrapped_up(over.pair, over.held_ms);
+            intervals.queue(staff.counted_to(), over.queue, |counts| counts.wrap_up_ms += over.held_ms);
+        }
     }
 
     pub(super) fn tally(&self, agent: &str) -> AgentTally {

@@ -29,6 +29,8 @@ struct Data {
     owner: Option<Text>,
     queue: Option<Text>,
     waited_ms: Option<u64>,
+    queued_at: Option<Text>,
+    service_level_ms: Option<u64>,
     units: Option<u32>,
     agent: Option<Agent>,
     /// Of what was ignored or rejected; a duplicate's answer has none.
@@ -107,6 +109,8 @@ impl Decision {
                 owner: data.owner.as_deref().unwrap_or(""),
                 queue: data.queue.as_deref().unwrap_or(""),
                 waited_ms: data.waited_ms.unwrap_or(0),
+                queued_at: data.queued_at.as_deref().and_then(connectors::codec::parse_timestamp).unwrap_or(self.time),
+                service_level_ms: data.service_level_ms.unwrap_or(0),
                 units: data.units.unwrap_or(1),
                 in_bot: data.state.as_deref() == Some("in_bot"),
             }),
