@@ -427,6 +427,62 @@ mod tests {
         assert!(!played.player.calls[0].waited && played.player.calls[1].waited);
     }
 
+    /// T is 10 s, wrap-up 2. All come at once: one is handled for 4 s, the next is answered after 6 and handled for 20, two
+    /// leave after 3 (short) and after 8, the last is answered after 28 and handled for 4.
+    #[test]
+    fn service_level_and_rates_of_a_run_are_those_made_by_hand() {
+        let workspace = WORKSPACE.replace("strategy", "service_level_s = 10\nstrategy")
+            + "[channel.voice]\nlive = true\nwrap_up = { mode = 'timed', max_s = 2 }\n";
+        let mut text = r#"{"at":"2026-01-01T00:00:00Z","kind":"presence","agent":"A01","status":"online"}"#.to_owned();
+        for (id, handle, patience) in
+            [("a", 4, "null"), ("b", 20, "null"), ("c", 9, "3"), ("d", 9, "8"), ("e", 4, "null")]
+        {
+            text += &format!(
+                "\n{{\"at\":\"2026-01-01T00:00:01Z\",\"kind\":\"arrival\",\"conversation\":\"{id}\",\
+                 \"channel\":\"voice\",\"handle_s\":{handle},\"patience_s\":{patience}}}"
+            );
+        }
+        let workload = Workload::read("w", text.as_bytes(), &Selection::default()).unwrap();
+        let file = WorkspaceFile::parse("w.toml", &workspace).unwrap();
+        let figures = Figures::of(&play(&file, &workload, 1).unwrap().player, None, 0.0);
+        let rates = figures.all.rates.unwrap();
+        let expected = crate::service_level::Rates {
+            service_level: Some(0.5),
+            of_answered: Some(2.0 / 3.0),
+            sl2: Some(0.75),
+            of_arrivals: Some(0.5),
+            without_early_abandons: Some(2.0 / 3.0),
+            asa_s: Some(34_000.0 / 3.0 / 1e3),
+            abandonment: Some(0.25),
+            aht_s: Some(34_000.0 / 3.0 / 1e3),
+            average_response_s: None,
+        };
+        assert_eq!((rates, figures.by_queue["all"].rates), (expected, Some(expected)));
+        let json: serde_json::Value = serde_json::from_str(&figures.json()).unwrap();
+        assert_eq!((&json["service_level"], &json["by_queue"]["all"]["sl2"]), (&0.5.into(), &0.75.into()));
+    }
+
+    #[test]
+    fn the_average_response_is_over_turns() {
+        let line = r#"{"at":"2026-01-01T00:00:01Z","kind":"arrival","conversation":"c","channel":"email","handle_s":4,
+            "turns":[{"customer_after_s":10,"agent_after_s":2}]}"#;
+        let presence = r#"{"at":"2026-01-01T00:00:00Z","kind":"presence","agent":"A01","status":"online"}"#;
+        let text = format!("{presence}\n{}", line.replace('\n', ""));
+        let workload = Workload::read("w", text.as_bytes(), &Selection::default()).unwrap();
+        let file = WorkspaceFile::parse("w.toml", WORKSPACE).unwrap();
+        let figures = Figures::of(&play(&file, &workload, 1).unwrap().player, None, 0.0);
+        assert_eq!(figures.all.rates.unwrap().average_response_s, Some(3.0), "4 s, then 2");
+    }
+
+    #[test]
+    fn who_waits_in_vain_is_late() {
+        let workload = workload(&["a", "b"]);
+        let file = WorkspaceFile::parse("w.toml", &WORKSPACE.replace("id = 'A01'", "id = 'B01'")).unwrap();
+        let figures = Figures::of(&play(&file, &workload, 1).unwrap().player, None, 0.0);
+        let rates = figures.all.rates.unwrap();
+        assert_eq!((rates.service_level, rates.of_answered), (Some(0.0), None));
+    }
+
     /// What `replay` sends is what `simulate` hands to the engine.
     #[test]
     fn every_deed_is_the_same_event_in_the_process_and_over_the_wire() {

@@ -28,7 +28,8 @@ pub struct ReportQuery {
 
 impl ReportQuery {
     pub fn range(query: Result<Query<ReportQuery>, QueryRejection>, now: u64) -> Result<Range, Problem> {
-        let Query(query) = query.map_err(|rejection| Problem::new(400, "query", "wrong_type", rejection.body_text()))?;
+        let Query(query) =
+            query.map_err(|rejection| Problem::new(400, "query", "wrong_type", rejection.body_text()))?;
         let at = |field: &str, text: &Option<String>| {
             let parsed = text.as_deref().map(|text| (text, parse_timestamp(text)));
             match parsed {

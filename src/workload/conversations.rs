@@ -262,7 +262,9 @@ impl Conversations {
         intervals: &mut Intervals,
     ) {
         let mut later = Vec::new();
-        while let Some(Reverse((at, serial, key))) = self.deadlines.peek().copied().filter(|Reverse((at, ..))| *at <= now) {
+        while let Some(Reverse((at, serial, key))) =
+            self.deadlines.peek().copied().filter(|Reverse((at, ..))| *at <= now)
+        {
             self.deadlines.pop();
             let Some(open) = self.open.get_mut(&key).filter(|open| is_awaited(Some(open), serial)) else { continue };
             let (spot, Place::Line(line)) = (open.at, &mut open.place) else { continue };
@@ -307,7 +309,8 @@ impl Conversations {
     fn clock_completed(&mut self, told: &mut Telling<'_>) {
         let Some(clock) = told.told.clock else { return };
         let is_answer = matches!(clock.clock, ClockKind::FirstResponse | ClockKind::NextResponse);
-        let from_bot = self.open.get_mut(&told.key).filter(|_| is_answer).map(|open| std::mem::take(&mut open.from_bot));
+        let from_bot =
+            self.open.get_mut(&told.key).filter(|_| is_answer).map(|open| std::mem::take(&mut open.from_bot));
         let is_reply = is_answer && !told.conversation.live;
         let is_turn = is_reply && !(from_bot == Some(true) && clock.clock == ClockKind::FirstResponse);
         let (spot, time) = (told.spot(), told.told.time);
@@ -332,7 +335,8 @@ impl Conversations {
                 counts.turns.add(clock.wall_ms);
             }
         });
-        let collided = self.collision.as_ref().filter(|(key, cause, _)| *key == told.key && *cause == told.told.cause_id);
+        let collided =
+            self.collision.as_ref().filter(|(key, cause, _)| *key == told.key && *cause == told.told.cause_id);
         let owner = &*told.conversation.owner;
         let agent = match collided {
             Some((.., agent)) => Some(*agent),

@@ -3,8 +3,8 @@
 use super::staff::Staff;
 use super::tables::{Pair, QueueTable, Tables};
 use super::words::{
-    CAUSES, CLOCK_STATES, CONTEXT, ClockResult, Collision, ContextLoss, Ended, Entry, Exit, Kind, OfferOutcome, Preferred, STATES, STEPS, Survey,
-    Trigger, Verdict,
+    CAUSES, CLOCK_STATES, CONTEXT, ClockResult, Collision, ContextLoss, Ended, Entry, Exit, Kind, OfferOutcome,
+    Preferred, STATES, STEPS, Survey, Trigger, Verdict,
 };
 use crate::metrics::{Family, Labels, Scrape, labels};
 use engine::policy::{ClockKind, Policy};

@@ -7,8 +7,8 @@
 
 use super::waits::Waits;
 use super::words::{
-    ClockResult, Collision, ContextLoss, Ended, Entry, Exit, Kind, OfferOutcome, Preferred, STEPS, Survey, Transfer, Trigger,
-    Verdict,
+    ClockResult, Collision, ContextLoss, Ended, Entry, Exit, Kind, OfferOutcome, Preferred, STEPS, Survey, Transfer,
+    Trigger, Verdict,
 };
 use crate::metrics::{Labels, labels};
 use engine::input::EventType;
@@ -325,7 +325,12 @@ impl Tables {
     }
 
     /// How long what a completed clock measured has taken, in both bases.
-    pub(super) fn took(&mut self, cell: CellIndex, ms: [u64; BASES.len()], of: impl Fn(&mut Durations) -> &mut [Waits; 2]) {
+    pub(super) fn took(
+        &mut self,
+        cell: CellIndex,
+        ms: [u64; BASES.len()],
+        of: impl Fn(&mut Durations) -> &mut [Waits; 2],
+    ) {
         if self.live {
             let waits = of(&mut self.pair_mut(cell).durations);
             waits.iter_mut().zip(ms).for_each(|(waits, ms)| waits.record(ms));
@@ -535,7 +540,8 @@ fn clocks_of(policy: &Policy, queue: &Queue, channels: &BTreeSet<&str>) -> Vec<C
     };
     let mut kinds: Vec<ClockKind> = policy.clocks.iter().filter(|c| has_target(c)).map(|clock| clock.kind).collect();
     let windowed = policy.channels.iter().filter(|channel| channel.reply_window_ms > 0);
-    if windowed.into_iter().any(|channel| channels.contains(&*channel.name)) && !kinds.contains(&ClockKind::ReplyWindow) {
+    if windowed.into_iter().any(|channel| channels.contains(&*channel.name)) && !kinds.contains(&ClockKind::ReplyWindow)
+    {
         kinds.push(ClockKind::ReplyWindow);
     }
     kinds

@@ -375,6 +375,63 @@ fn views_show_offers_holds_notes_and_why_something_waits() {
 }
 
 #[test]
+fn queues_and_agents_have_reports_of_today_or_of_the_time_asked_for() {
+    let node = Node::embedded("reports");
+    configure(&node);
+    node.settle(&event("1", "agent.presence", json!({"agent": "ada", "status": "online", "expires_in_s": 600})));
+    let message =
+        json!({"channel": "whatsapp", "conversation": "c1", "customer": {"id": "cu"}, "message": {"id": "m"}});
+    node.settle(&event("2", "message.received", message));
+    let conversation = node.get("/v1/workspaces/acme/conversations/c1").json();
+    let clock = &conversation["clocks"][0];
+    assert_eq!((&clock["clock"], &clock["state"]), (&json!("reply_window"), &json!("running")));
+    assert_eq!((&clock["target_ms"], &clock["generation"]), (&json!(86_400_000), &json!(1)));
+    assert!(clock["due"].is_string() && clock["wall_ms"] == clock["business_ms"], "{clock}");
+    assert_eq!(conversation["decision"], "strowger.conversation.assigned", "clocks are no news of it");
+
+    let queues = node.get("/v1/workspaces/acme/queues").json();
+    let all = &queues["queues"][0];
+    assert_eq!((&all["open"], &all["clocks"]), (&json!(true), &json!({"reply_window": {"running": 1}})));
+    let report = &all["report"];
+    assert_eq!((&report["entries"], &report["answered_in_time"]), (&json!(1), &json!(1)));
+    assert_eq!((&report["service_level"], &report["aht_s"]), (&json!(1.0), &Value::Null));
+    assert!(queues["reports"]["from"].as_str().is_some_and(|from| from.ends_with("T00:00:00.000Z")), "{queues}");
+    assert_eq!(queues["reports"]["complete"], true);
+
+    node.settle(&event("3", "conversation.resolve", json!({"conversation": "c1"})));
+    let clock = node.get("/v1/clock").json();
+    let now = clock["shards"][0]["now"].as_str().expect("a time").to_string();
+    let now = connectors::codec::parse_timestamp(&now).expect("a time");
+    let at = |ms: u64| connectors::codec::timestamp(ms);
+    let agents = |query: &str| node.get(&format!("/v1/workspaces/acme/agents{query}"));
+    let ada = agents(&format!("?from={}&to={}", at(now - 3_600_000), at(now + 60_000))).json()["agents"][0].take();
+    let report = &ada["report"];
+    assert_eq!((&report["assigned"], &report["handled"], &report["resolved"]), (&json!(1), &json!(1), &json!(1)));
+    assert!(report["online_unit_seconds"].as_f64() > Some(0.0) && report["occupancy"].is_f64(), "{report}");
+    let before = agents(&format!("?from={}&to={}", at(now - 8_000_000), at(now - 7_200_000))).json();
+    assert_eq!(before["agents"][0]["report"]["assigned"], 0);
+
+    for (query, field, reason) in [
+        ("?from=yesterday".to_string(), "from", "wrong_type"),
+        (format!("?from={}&to=x", at(now)), "to", "wrong_type"),
+        (format!("?to={}", at(now)), "from", "missing"),
+        (format!("?from={}&to={}", at(now - 1_000), at(now - 2_000)), "to", "empty_range"),
+        (format!("?from={}", at(now - 9 * 86_400_000)), "from", "too_old"),
+        (format!("?from={}", at(now + 3_600_000)), "from", "in_the_future"),
+    ] {
+        for path in ["agents", "queues"] {
+            let answer = node.get(&format!("/v1/workspaces/acme/{path}{query}"));
+            let problem = answer.json();
+            assert_eq!(
+                (answer.status, &problem["field"], &problem["reason"]),
+                (400, &json!(field), &json!(reason)),
+                "{path}{query}"
+            );
+        }
+    }
+}
+
+#[test]
 fn a_merged_conversation_shows_into_which_it_went() {
     let node = Node::embedded("views-of-a-merge");
     configure(&node);

@@ -1,12 +1,16 @@
 //! The workload's fold against an engine in this process, and the metrics of a running demo against a real Prometheus.
 
+mod reports;
 mod routing;
 
 use crate::node::{Folder, free_port, program_or_skip};
 use connectors::codec::{self, Decoder};
 use engine::decision::{DecisionType, Told};
 use engine::id::HashKey;
+use engine::input::{Body, EventType, Input};
+use engine::policy::{ClockLevel, Policy};
 use engine::{Engine, Output};
+use load_tests::service_level::Counts;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +19,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use strowger::metrics::{Family, Kind, Scrape};
-use strowger::workload::{CommittedBatch, Judged, LabelBudget, SharedShard, Views};
+use strowger::workload::{AgentCounts, CommittedBatch, Judged, LabelBudget, Range, SharedShard, Views};
 
 const KEY: HashKey = HashKey(0x5eed);
 const START: u64 = 1_764_000_000_000;
@@ -92,9 +96,38 @@ impl Rig {
     fn send_as(&mut self, id: &str, event_type: &str, data: Value) {
         let event = json!({"specversion": "1.0", "id": id, "source": "test", "type": event_type, "workspace": "acme", "data": data});
         let input = self.decoder.decode(event.to_string().as_bytes()).expect("a good event");
+        self.send_input(&input);
+    }
+
+    /// The policy in force, changed, as the next version.
+    fn change_policy(&mut self, change: impl FnOnce(&mut Policy)) {
+        let mut policy = self.policy();
+        policy.version += 1;
+        change(&mut policy);
+        let body = Body::WorkspaceConfigure { policy: Box::new(policy), expected_version: None };
+        let input = Input { event_type: EventType::WorkspaceConfigure, body, ..self.any_input() };
+        self.send_input(&input);
+        assert_eq!(self.told.first().map(|told| told.decision_type), Some(DecisionType::WorkspaceConfigured));
+    }
+
+    fn policy(&self) -> Policy {
+        let workload = self.shard.read();
+        workload.replica().workspace("acme").expect("it is configured").policy.clone()
+    }
+
+    /// One with an id of its own, whose type and body are to be set.
+    fn any_input(&mut self) -> Input {
+        self.serial += 1;
+        let data = json!({"agent": "nobody", "status": "online"});
+        let event = json!({"specversion": "1.0", "id": self.serial.to_string(), "source": "test", "type": "agent.presence",
+            "workspace": "acme", "data": data});
+        self.decoder.decode(event.to_string().as_bytes()).expect("a good event")
+    }
+
+    fn send_input(&mut self, input: &Input) {
         self.record(|engine, now, output| {
-            let answer = engine.step(&input, now, output);
-            Judged::of(&input, &answer)
+            let answer = engine.step(input, now, output);
+            Judged::of(input, &answer)
         });
         self.wake();
     }
@@ -188,6 +221,22 @@ fn batch<'a>(
         received_at,
     }
 }
+
+/// All reports of `acme` as they are at `now`, by queue and by agent.
+fn reports(shard: &SharedShard, now: u64, range: Range) -> (BTreeMap<String, Counts>, BTreeMap<String, AgentCounts>) {
+    let mut workload = shard.write();
+    workload.settle("acme", now).expect("it is configured");
+    let agents: Vec<String> = {
+        let acme = workload.replica().workspace("acme").expect("it is configured");
+        acme.agents().into_iter().map(|agent| agent.id.into()).collect()
+    };
+    let of_agents = workload.agent_reports("acme", range, agents.iter().map(String::as_str));
+    let of_queues = workload.queue_reports("acme", range);
+    let agents = of_agents.into_iter().map(|(agent, counts)| (agent.into(), counts)).collect();
+    (of_queues.into_iter().map(|(queue, counts)| (queue.into(), counts)).collect(), agents)
+}
+
+const EVER: Range = Range { from: 0, to: 1 << 50 };
 
 fn text(shard: &SharedShard, now: u64) -> String {
     let mut scrape = Scrape::default();
@@ -390,6 +439,7 @@ fn assert_recovery_shows_the_same(rig: &Rig, seed: u64) {
         "unanswered",
         "queue_agents",
         "sources_suspect",
+        "clocks",
     ] {
         let of = |samples: &Samples| -> Vec<(String, f64)> {
             let name = format!("strowger_{gauge}{{");
@@ -398,6 +448,34 @@ fn assert_recovery_shows_the_same(rig: &Rig, seed: u64) {
         };
         assert_eq!(of(&live), of(&again), "SEED={seed}");
     }
+    assert_eq!(reports(&rig.shard, rig.now, EVER), reports(&recovered, rig.now, EVER), "SEED={seed}");
+    assert_every_entry_is_judged_once(rig, seed);
+}
+
+/// Of every queue's entries each is in one class, but for those who wait and for whom T has not passed.
+fn assert_every_entry_is_judged_once(rig: &Rig, seed: u64) {
+    let (queues, _) = reports(&rig.shard, rig.now, EVER);
+    let workload = rig.shard.read();
+    let acme = workload.replica().workspace("acme").expect("it is configured");
+    let waiting: BTreeMap<String, u64> = acme
+        .queues()
+        .into_iter()
+        .map(|queue| (queue.name.to_string(), queue.lines.iter().map(|line| line.waiting).sum()))
+        .collect();
+    for (queue, counts) in &queues {
+        let judged = counts.answered_in_time + counts.abandoned_in_time + counts.excluded.sum() + counts.late;
+        let open = counts.entries.checked_sub(judged);
+        let waiting = waiting.get(queue).copied().unwrap_or(0);
+        assert!(open.is_some_and(|open| open <= waiting), "SEED={seed}: {queue}, {waiting} wait: {counts:?}");
+    }
+    drop(workload);
+    let late: u64 = queues.values().map(|counts| counts.late).sum();
+    let samples = rig.samples();
+    assert_eq!(
+        samples.sum("strowger_service_level_contacts_total", &[("verdict", "late")]),
+        late as f64,
+        "SEED={seed}"
+    );
 }
 
 #[test]
@@ -532,6 +610,12 @@ fn two_hundred_filled_queues_stay_below_a_hundred_thousand_series() {
     });
     rig.send("workspace.configure", policy);
     assert_eq!(rig.told.first().map(|told| told.decision_type), Some(DecisionType::WorkspaceConfigured));
+    // Clocks of every kind, with a level for each of the ladder's.
+    rig.change_policy(|policy| {
+        reports::clocks_of_every_kind(policy);
+        let level = |n: u16| ClockLevel { percent: 100 + n, ..ClockLevel::default() };
+        policy.clocks.iter_mut().for_each(|clock| clock.levels = (0..9).map(level).collect());
+    });
     rig.send("agent.configure", json!({"agent": "ada", "units": 1_000, "team": "north", "seniority": 1}));
     rig.online("ada");
     for n in 0..250 {
@@ -558,7 +642,7 @@ fn two_hundred_filled_queues_stay_below_a_hundred_thousand_series() {
     let names: BTreeSet<&str> =
         samples.0.keys().filter_map(|s| s.split("queue=\"").nth(1)?.split('"').next()).collect();
     assert_eq!(names.len(), 201, "200 by name and `other`");
-    for histogram in ["queue_wait", "handle", "offer"] {
+    for histogram in ["queue_wait", "handle", "offer", "first_response", "resolution"] {
         let filled = samples.0.keys().filter(|s| s.starts_with(&format!("strowger_{histogram}_seconds_count")));
         let labels = if histogram == "offer" { 1 } else { 2 };
         assert_eq!(filled.count(), 201 * labels, "{histogram} of each queue, by each of its {labels}");

@@ -104,7 +104,12 @@ fn views(node: &Node) -> Vec<Value> {
 fn without_moments(mut view: Value) -> Value {
     match &mut view {
         Value::Object(fields) => {
-            fields.retain(|name, _| !matches!(name.as_str(), "waited_ms" | "oldest_wait_ms" | "since_start" | "report" | "reports" | "wall_ms" | "business_ms"));
+            fields.retain(|name, _| {
+                !matches!(
+                    name.as_str(),
+                    "waited_ms" | "oldest_wait_ms" | "since_start" | "report" | "reports" | "wall_ms" | "business_ms"
+                )
+            });
             fields.values_mut().for_each(|field| *field = without_moments(field.take()));
         }
         Value::Array(items) => items.iter_mut().for_each(|item| *item = without_moments(item.take())),

@@ -215,7 +215,7 @@ impl<'a> Step<'a> {
         }
     }
 
-    fn told_agent(&self, index: usize) -> ToldAgent {
+    pub fn told_agent(&self, index: usize) -> ToldAgent {
         let workspace = &self.workspace;
         let agent = &workspace.agents[index];
         let (used, units) = (agent.used(), workspace.units_of(agent));
