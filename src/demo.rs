@@ -386,6 +386,8 @@ mod tests {
             states: Vec::new(),
             unanswered: Vec::new(),
             control: engine::input::Control::None,
+            is_open: true,
+            clocks: Vec::new(),
             rotation_error_milli: 0,
         }
     }

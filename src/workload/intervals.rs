@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, HashMap};
 pub const INTERVAL_MS: u64 = 900_000;
 /// Eight days of them.
 const KEPT: u64 = 8 * 96;
-/// (queue or agent, interval) pairs of a workspace: some 60 MB.
+/// (queue or agent, interval) pairs of a workspace: at most some 100 MB, where all are queues.
 const CELLS_MAX: usize = 200_000;
 
 /// A queue by the name that the policy gives it.
