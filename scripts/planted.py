@@ -15,7 +15,7 @@ import argparse, os, pathlib, re, shutil, subprocess, sys, time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 COPY = ROOT / "target" / "planted"
-HISTORIES = ["checker", "drawn_policy", "events", "generator", "pair", "world"]
+HISTORIES = ["checker", "drawn_policy", "events", "generator", "pair", "policies", "world"]
 PLAY_S = 900
 
 # (file of engine/src, exact text, what stands there instead, what that breaks)
@@ -142,6 +142,32 @@ BUGS = [
      "the arm number is counted live only, not in recovery"),
     ("state/customers.rs", "            self.fact_changes(BLOCKED, workspace, customer, 0, is);\n", "",
      "the digest forgets who is blocked"),
+    # Clocks and hours
+    ("clock.rs", "Some(left) => calendar::passed(openings, clock.since, left),",
+     "Some(left) => calendar::reached(openings, clock.since, left),",
+     "a clock breaches at due, not a millisecond of business time after it"),
+    ("clock.rs", "fired: if is_failed { before.fired } else { 0 },", "fired: 0,",
+     "after a failed delivery thresholds fire again"),
+    ("clock.rs", "let at = if kind == ClockKind::QueueWait { self.now } else { self.at_fact(&clock) };",
+     "let at = self.now;",
+     "a delay of the pipeline is charged to the agent"),
+    ("clock.rs", "            since => since,\n", "            _ => at,\n",
+     "a further message begins the turn anew"),
+    ("clock.rs", "let counted_ms = self.business_ms(slot, kind, &clock, at);", "let counted_ms = clock.counted_ms;",
+     "what ran before a pause is forgotten"),
+    ("clock.rs", "let is_met = told.over_ms == 0 && clock.fired < BREACH;", "let is_met = told.over_ms == 0;",
+     "a higher target takes a breach back"),
+    ("state/workspace.rs", "self.targets.iter().find(", "self.targets.iter().rev().find(",
+     "of several targets that fit the last one counts"),
+    ("merge.rs", "since.min(other_since)", "since.max(other_since)",
+     "the survivor of a merge waits since the later contact"),
+    ("hours.rs", "if off && took_work {", "if false && took_work {",
+     "an agent whose shift is over is still waited for"),
+    ("control.rs", "let at = ends.chain(self.next_hours(ws, queue)).min().unwrap_or(0);",
+     "let at = ends.min().or(self.next_hours(ws, queue)).unwrap_or(0);",
+     "a command's end hides the calendar's"),
+    ("calendar.rs", "map(|opening| within(*opening, 0, from));", "map(|opening| *opening);",
+     "an opening that a renewal cuts off goes on"),
 ]
 
 PLAYER = """[package]

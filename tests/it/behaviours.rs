@@ -4,7 +4,9 @@
 //! each newer concern has a file of its name beside this one. Picking is in `routing.rs`.
 
 mod capacity;
+mod clocks;
 mod customers;
+mod hours;
 mod offers;
 mod presence;
 mod queues;

@@ -9,6 +9,7 @@ mod histories {
     pub mod events;
     pub mod generator;
     pub mod pair;
+    pub mod policies;
     pub mod world;
 }
 

@@ -428,6 +428,7 @@ impl State {
         row.rows.clear();
         (row.choice, row.word) = (None, None);
         (row.not_responding, row.draining, row.declines, row.paced) = (false, false, 0, 0);
+        row.off_shift = false;
         let workspace = row.workspace;
         self.presence_changes(agent);
         self.realign(agent);

@@ -6,8 +6,10 @@
 use super::lane::LaneKey;
 use super::set::{PICK, RequirementSet};
 use super::{NONE, Phase, State, Workspace};
-use crate::effect::TimerKind;
-use crate::policy::Strategy;
+use super::workspace::BREACH;
+use crate::calendar;
+use crate::effect::{ClockStatus, TimerKind};
+use crate::policy::{ClockKind, Strategy};
 use crate::view::HoldKind;
 use alloc::format;
 use alloc::string::String;
@@ -17,7 +19,8 @@ use core::cmp::Reverse;
 impl State {
     /// The first broken promise, as a sentence. `settled`: nothing is left for ticks, so promise 7 must hold.
     pub(crate) fn broken_promise(&mut self, settled: bool) -> Option<String> {
-        self.broken_ownership().or_else(|| self.broken_ledger()).or_else(|| self.broken_order(settled))
+        let broken = self.broken_ownership().or_else(|| self.broken_ledger()).or_else(|| self.broken_order(settled));
+        broken.or_else(|| self.broken_clocks(settled))
     }
 
     /// Promises 1 and 2: at most one owner, and nobody is nowhere.
@@ -66,6 +69,44 @@ impl State {
                     }
                 }
                 _ => {}
+            }
+        }
+        None
+    }
+
+    /// Promise 5, as far as a state shows it: what runs is open and will fire, what has fired lies behind.
+    fn broken_clocks(&self, settled: bool) -> Option<String> {
+        for (slot, c) in self.conversations.iter().enumerate() {
+            let id = &self.texts[slot].id;
+            let is_with_people = c.is_open() && c.phase != Phase::InBot;
+            let mut next = None;
+            for (kind, clock) in ClockKind::ALL.iter().zip(&self.texts[slot].clocks) {
+                let word = kind.word();
+                if clock.status == ClockStatus::Off {
+                    continue;
+                }
+                if !is_with_people {
+                    return Some(format!("promise 5: {id} is {:?}, and its clock {word} runs", c.phase));
+                }
+                if clock.target_ms == 0 || clock.fired_at.max(clock.since).max(clock.started_at) > self.now {
+                    return Some(format!("promise 5: the clock {word} of {id} is ahead of its time: {clock:?}"));
+                }
+                let ws = &self.workspaces[c.workspace as usize];
+                let rule = ws.clock_rule(*kind).filter(|_| clock.status == ClockStatus::Running);
+                let Some(percent) = rule.and_then(|rule| rule.next_threshold(clock.fired)) else { continue };
+                let share = (u128::from(clock.target_ms) * u128::from(percent) / 100) as u64;
+                let beyond = u64::from(percent >= BREACH);
+                let openings = rule.and_then(|rule| ws.openings_of(rule.counts, c.queue));
+                let at = match share.checked_sub(clock.counted_ms) {
+                    None => Some(clock.since),
+                    Some(left) => calendar::reached(openings, clock.since, left + beyond),
+                };
+                next = [next, at].into_iter().flatten().min();
+            }
+            let (armed, due) = (c.due_at(TimerKind::Clock), next.unwrap_or(0));
+            // Under a policy or openings that it has not been looked at with yet, it stands as before.
+            if settled && c.phase != Phase::Free && armed != due {
+                return Some(format!("promise 5: the clocks of {id} are armed at {armed}, and next due at {due}"));
             }
         }
         None

@@ -72,8 +72,10 @@ pub struct Facts {
 
 impl Conversation {
     fn facts(&self) -> Facts {
+        // An offer changes nothing for the customer.
+        let phase = if self.waits() { PhaseWord::Queued } else { self.phase };
         Facts {
-            phase: self.phase,
+            phase,
             turn: self.turn,
             queue: self.queue.clone(),
             tier: self.tier.clone(),
