@@ -3,6 +3,7 @@
 //! Which of the two it is shows in its keys: a workspace file names its workspace. A config file's own workspace files
 //! are checked with it.
 
+use crate::clock::WallClock;
 use crate::config::Config;
 use connectors::workspace_file::WorkspaceFile;
 use std::path::Path;
@@ -22,7 +23,8 @@ fn is_workspace_file(text: &str) -> bool {
 
 fn workspace(path: &Path, text: &str) -> Result<String, String> {
     let shown = path.display().to_string();
-    let file = WorkspaceFile::parse(&shown, text).map_err(|faults| faults.to_string())?;
+    let now = WallClock::default().now_ms();
+    let file = WorkspaceFile::parse_at(&shown, text, now).map_err(|faults| faults.to_string())?;
     let policy = &file.policy;
     Ok(format!(
         "{shown}: workspace {} version {}: {}, {}, {}, {}",

@@ -26,6 +26,8 @@ pub struct Offering<'a> {
     pub decoder: &'a Decoder,
     pub shards: &'a [SharedShard],
     pub scaled: bool,
+    /// Engine time: calendars are judged by it.
+    pub now: u64,
     pub stopping: &'a AtomicBool,
     /// Differs with each start: a file that returns to an older content is no duplicate.
     pub source: String,
@@ -46,7 +48,7 @@ impl Offering<'_> {
                 return Ok(());
             }
         };
-        let file = WorkspaceFile::parse(&shown, &text).map_err(|faults| faults.to_string())?;
+        let file = WorkspaceFile::parse_at(&shown, &text, self.now).map_err(|faults| faults.to_string())?;
         if self.scaled && !file.policy.test {
             return Err(format!("error: {shown}: the clock is scaled, and the workspace is not marked `test = true`"));
         }

@@ -115,6 +115,9 @@ struct Sums {
     offers: u64,
     accepted: u64,
     handed_on: u64,
+    /// First answers, by their clock.
+    in_time: u64,
+    late: u64,
     refused: u64,
 }
 
@@ -122,6 +125,7 @@ impl std::fmt::Display for Sums {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} events, {} decisions, {} conversations assigned", self.events, self.decisions, self.assigned)?;
         write!(f, ", {} of {} offers accepted, {} handed on by the bot", self.accepted, self.offers, self.handed_on)?;
+        write!(f, ", {} of {} first answers in time", self.in_time, self.in_time + self.late)?;
         if self.refused > 0 {
             write!(f, ", {} events not taken", self.refused)?;
         }
@@ -245,6 +249,12 @@ impl<'a> Demo<'a> {
             "strowger.conversation.relaxed" if reason == "first_ring" => {
                 self.tell(format!("{} (vip) now rings everybody", subject(decision)));
             }
+            "strowger.clock.breached" if clock(decision) == "first_response" => {
+                self.tell(format!("{} ({}) waits too long", subject(decision), word(decision, "queue")));
+            }
+            "strowger.clock.completed" if clock(decision) == "first_response" => {
+                *if reason == "met" { &mut self.sums.in_time } else { &mut self.sums.late } += 1;
+            }
             _ => {}
         }
         let now_ms = self.now_ms();
@@ -282,6 +292,10 @@ fn word<'d>(decision: &'d Value, name: &str) -> &'d str {
 
 fn subject(decision: &Value) -> &str {
     decision["subject"].as_str().unwrap_or("")
+}
+
+fn clock(decision: &Value) -> &str {
+    decision["data"]["clock"]["clock"].as_str().unwrap_or("")
 }
 
 /// Whom an offer was made to.

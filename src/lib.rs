@@ -14,6 +14,7 @@
 //! Nothing else decides; nothing in the middle can see a clock, a thread or a socket. Full rings push back to the
 //! source; nothing grows without bound. `serve` puts the stages together and takes them apart again.
 
+pub mod calendars;
 pub mod check;
 pub mod cli;
 pub mod clock;

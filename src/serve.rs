@@ -4,6 +4,7 @@
 //! `stop`): the sources first, then what is in the rings is decided and committed, then published, then HTTP ends, all
 //! within ten seconds. A thread that fails stops the process: it recovers from the journal.
 
+use crate::calendars::{self, Calendars, LookedAt};
 use crate::clock::WallClock;
 use crate::config::{Config, JournalConfig};
 use crate::configure::Offering;
@@ -186,7 +187,7 @@ impl Serving {
         Ok(serving.offering(config, &faulty))
     }
 
-    /// Starts the thread that offers the workspace files once the shards are owned.
+    /// Starts the thread that offers the workspace files once the shards are owned, and then keeps calendars expanded.
     fn offering(mut self, config: &Config, faulty: &Sender<String>) -> Serving {
         let files = config.workspaces.clone();
         let scaled = config.clock.is_some();
@@ -194,7 +195,23 @@ impl Serving {
         let state = self.state.clone();
         let thread = watched("offering", faulty, move || {
             offer(&files, scaled, &state, &standings, &stopping)?;
+            let now = |shard: u16| (state.clock)(shard).now;
+            let mut calendars = Calendars {
+                ingest: &state.ingest,
+                decoder: &state.decoder,
+                shards: &state.shards,
+                standings: &standings,
+                now: &now,
+                stopping: &stopping,
+                looked_at: LookedAt::default(),
+            };
+            // Ready means with the hours of its queues.
+            calendars.look();
             offered.store(true, Ordering::Release);
+            while !stopping.load(Ordering::Acquire) {
+                std::thread::park_timeout(calendars::EVERY);
+                calendars.look();
+            }
             Ok(())
         });
         self.threads.offering = thread.ok();
@@ -274,6 +291,9 @@ impl Serving {
         self.stopping.store(true, Ordering::Release);
         self.state.ingest.stop();
         let mut done = true;
+        if let Some(offering) = &self.threads.offering {
+            offering.thread().unpark();
+        }
         for thread in self.threads.sources.drain(..).chain(self.threads.offering.take()) {
             done &= join_until(thread, deadline);
         }
@@ -357,6 +377,7 @@ fn offer(
         decoder: &state.decoder,
         shards: &state.shards,
         scaled,
+        now: (state.clock)(0).now,
         stopping,
         source: format!("strowger/serve/{:016x}", rand::random::<u64>()),
     };

@@ -310,7 +310,9 @@ impl Shard {
             _ => None,
         };
         let alone = event_type == Some(EventType::WorkspaceConfigure);
-        let configures = alone || event_type == Some(EventType::AgentConfigure);
+        // A scaled clock stands until there is something to do; what calendars mean belongs to their configuration.
+        let configures =
+            alone || matches!(event_type, Some(EventType::AgentConfigure | EventType::CalendarExpand));
         if !self.open.takes(behind) {
             return Ok(None);
         }

@@ -5,12 +5,15 @@
 //! numbers on every machine. Openings are recorded, so recovery does not come here. A local time in a gap moves forward
 //! by the gap, an ambiguous one is the first; what becomes empty by that is dropped.
 
-use crate::codec::nearest;
+use crate::codec::limits::ID_BYTES;
+use crate::codec::{nearest, timestamp};
 use engine::calendar::{Opening, Openings};
-use engine::policy::{Calendar, DateOpenings, DayOpening, WeeklyOpening, limits};
+use engine::policy::{Calendar, DateOpenings, DayOpening, Policy, WeeklyOpening, limits};
 use jiff::civil::Date;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 use jiff::{Span, Timestamp};
+use serde_json::json;
+use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
@@ -18,8 +21,13 @@ use std::sync::LazyLock;
 pub const DAYS_BEFORE: u16 = 2;
 /// An expansion ends so many days after now.
 pub const DAYS_AHEAD: u16 = 400;
+/// Openings that end sooner than this are expanded again, about once a month.
+pub const DAYS_LEFT: u16 = 370;
 /// A calendar that has no opening in so many days is refused.
 pub const DAYS_WITHOUT_OPENING: u16 = 366;
+
+/// Of `calendar.expand`: the process itself.
+const SOURCE: &str = "strowger";
 
 const DAY_MINUTES: u16 = 1_440;
 const DAY_MS: u64 = 86_400_000;
@@ -55,6 +63,51 @@ pub struct Expansion {
     pub from: u64,
     pub until: u64,
     pub openings: Vec<Opening>,
+}
+
+impl Expansion {
+    /// Whether what is known says the same from `now_ms` on, as far as both go.
+    pub fn agrees_with(&self, known: &Openings, now_ms: u64) -> bool {
+        let until = self.until.min(known.until());
+        let from_now = |list: &[Opening]| Openings::default().renewed(now_ms, until, list);
+        from_now(&self.openings) == from_now(known.list())
+    }
+}
+
+/// When openings that are known up to `until` are expanded again.
+pub fn renewal_of(until: u64) -> u64 {
+    until.saturating_sub(u64::from(DAYS_LEFT) * DAY_MS)
+}
+
+/// Whether what is known reaches far enough ahead.
+pub fn lasts(known: &Openings, now_ms: u64) -> bool {
+    now_ms <= renewal_of(known.until())
+}
+
+/// The `calendar.expand` that tells the engine, as a CloudEvent. The same calendar of the same policy on the same day is
+/// the same event, so it may be sent again.
+pub fn event(workspace: &str, policy_version: u64, calendar: &str, expansion: &Expansion) -> serde_json::Value {
+    let mut id = format!("calendar/{policy_version}/{}/{calendar}", timestamp(expansion.from));
+    if id.len() > ID_BYTES {
+        let name = Sha256::digest(calendar.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        id = format!("calendar/{policy_version}/{}/sha256/{name}", timestamp(expansion.from));
+    }
+    let opening = |opening: &Opening| [timestamp(opening.from), timestamp(opening.to)];
+    json!({
+        "specversion": "1.0",
+        "id": id,
+        "source": SOURCE,
+        "type": "calendar.expand",
+        "workspace": workspace,
+        "datacontenttype": "application/json",
+        "data": {
+            "actor": { "kind": "system" },
+            "calendar": calendar,
+            "from": timestamp(expansion.from),
+            "until": timestamp(expansion.until),
+            "openings": expansion.openings.iter().map(opening).collect::<Vec<_>>(),
+        },
+    })
 }
 
 /// From local midnight two days before `now_ms` to local midnight 400 days after.
@@ -181,9 +234,18 @@ fn nearest_zone(name: &str) -> Option<String> {
     nearest(name, &known).map(str::to_string)
 }
 
-/// What is wrong with a calendar, as (path, sentence without its path); none: it can be taken. Paths are those of the
-/// type's fields, lists counted from 0: `dates[2].openings[0]`. Names are the policy's matter.
-pub fn faults(calendar: &Calendar, now_ms: u64) -> Vec<(String, String)> {
+/// What is wrong with a policy's calendars, as `Policy::faults` says it: what the engine cannot know.
+pub fn faults_of(policy: &Policy, now_ms: Option<u64>) -> Vec<(String, String)> {
+    let of_one = |(i, calendar): (usize, &Calendar)| {
+        faults(calendar, now_ms).into_iter().map(move |(path, sentence)| (format!("calendar[{i}].{path}"), sentence))
+    };
+    policy.calendars.iter().take(limits::CALENDARS).enumerate().flat_map(of_one).collect()
+}
+
+/// What is wrong with a calendar, as (path, sentence without its path); none: it can be taken. Paths are those of a
+/// file's keys, lists counted from 0: `dates[2].open[0]`. Names are the policy's matter. Without a time it is not asked
+/// whether it ever opens.
+pub fn faults(calendar: &Calendar, now_ms: Option<u64>) -> Vec<(String, String)> {
     let mut faults = Vec::new();
     if let Err(fault) = zone_named(&calendar.zone) {
         faults.push(("zone".to_string(), fault.to_string()));
@@ -191,7 +253,7 @@ pub fn faults(calendar: &Calendar, now_ms: u64) -> Vec<(String, String)> {
     faults_of_week(&calendar.weekly, &mut faults);
     faults_of_dates(&calendar.dates, &mut faults);
     // Whether it ever opens can only be said of one that is right so far.
-    if faults.is_empty() {
+    if let Some(now_ms) = now_ms.filter(|_| faults.is_empty()) {
         faults.extend(fault_of_opening_never(calendar, now_ms));
     }
     faults
@@ -203,21 +265,21 @@ fn fault_of_opening_never(calendar: &Calendar, now_ms: u64) -> Option<(String, S
         Ok(false) => format!("has no opening in the next {DAYS_WITHOUT_OPENING} days"),
         Err(fault) => fault.to_string(),
     };
-    Some(("weekly".to_string(), sentence))
+    Some(("open".to_string(), sentence))
 }
 
 fn faults_of_week(weekly: &[WeeklyOpening], faults: &mut Vec<(String, String)>) {
-    too_many("weekly", "openings", weekly.len(), limits::WEEKLY_OPENINGS, faults);
+    too_many("open", "openings", weekly.len(), limits::WEEKLY_OPENINGS, faults);
     for (day, word) in (1..).zip(DAY_WORDS) {
         let count = weekly.iter().filter(|opening| opening.day == day).count();
-        too_many("weekly", &format!("openings on {word}"), count, limits::OPENINGS_OF_DATE, faults);
+        too_many("open", &format!("openings on {word}"), count, limits::OPENINGS_OF_DATE, faults);
     }
     for (i, opening) in weekly.iter().enumerate() {
         if !(1..=7).contains(&opening.day) {
-            faults.push((format!("weekly[{i}].day"), "must be 1 (Monday) to 7 (Sunday)".to_string()));
+            faults.push((format!("open[{i}]"), "must be on a day from 1 (Monday) to 7 (Sunday)".to_string()));
         }
         let minutes = DayOpening { from_minute: opening.from_minute, to_minute: opening.to_minute };
-        faults_of_minutes(&format!("weekly[{i}]"), minutes, faults);
+        faults_of_minutes(&format!("open[{i}]"), minutes, faults);
     }
 }
 
@@ -230,7 +292,7 @@ fn faults_of_dates(dates: &[DateOpenings], faults: &mut Vec<(String, String)>) {
         } else if !seen.insert(date.date) {
             faults.push((format!("dates[{i}].date"), format!("{} is there twice", date_text(date.date))));
         }
-        let path = format!("dates[{i}].openings");
+        let path = format!("dates[{i}].open");
         too_many(&path, "openings", date.openings.len(), limits::OPENINGS_OF_DATE, faults);
         for (j, opening) in date.openings.iter().enumerate() {
             faults_of_minutes(&format!("{path}[{j}]"), *opening, faults);

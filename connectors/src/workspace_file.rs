@@ -4,6 +4,7 @@
 //! shown with line, column and what to do. `serve`, `simulate` and the demo turn it into events (`events`); the engine
 //! never sees the file. Where a fault stands is looked up by its path only when there is one.
 
+use crate::calendar;
 use crate::codec::{
     Node, Reader, ShapeFault, Table, Value, WORKSPACE_FILE, agent_to_json, follows, limits, nearest, policy_to_json,
 };
@@ -32,8 +33,17 @@ pub struct WorkspaceFile {
 }
 
 impl WorkspaceFile {
-    /// `path_for_messages` is only printed.
+    /// `path_for_messages` is only printed. It is not asked whether each calendar opens again: that depends on the day.
     pub fn parse(path_for_messages: &str, text: &str) -> Result<WorkspaceFile, Faults> {
+        Self::judged(path_for_messages, text, None)
+    }
+
+    /// As it is to be taken at `now_ms`: with calendars that open within a year from then.
+    pub fn parse_at(path_for_messages: &str, text: &str, now_ms: u64) -> Result<WorkspaceFile, Faults> {
+        Self::judged(path_for_messages, text, Some(now_ms))
+    }
+
+    fn judged(path_for_messages: &str, text: &str, now_ms: Option<u64>) -> Result<WorkspaceFile, Faults> {
         if text.len() > FILE_BYTES_MAX {
             let sentence = format!("the file has {} bytes, and {FILE_BYTES_MAX} are the limit", text.len());
             return Err(Faults::new(path_for_messages, "", vec![Fault::new(0..0, "", sentence, "")]));
@@ -46,7 +56,7 @@ impl WorkspaceFile {
             return Err(Faults::new(path_for_messages, text, faults));
         }
         let mut found = Found { document: &document, faults: Vec::new(), of_shape: 0 };
-        let file = found.read();
+        let file = found.read(now_ms);
         if found.faults.is_empty() { Ok(file) } else { Err(Faults::new(path_for_messages, text, found.faults)) }
     }
 
@@ -83,7 +93,7 @@ struct Found<'d, 't> {
 }
 
 impl Found<'_, '_> {
-    fn read(&mut self) -> WorkspaceFile {
+    fn read(&mut self, now_ms: Option<u64>) -> WorkspaceFile {
         let root = Value::Table(pairs(self.document.get_ref()));
         let mut reader = Reader::default();
         let table = reader.table(&root, String::new(), WORKSPACE_FILE);
@@ -94,6 +104,7 @@ impl Found<'_, '_> {
         self.content("workspace", name_faults(&workspace), &[]);
         let names = names(&policy);
         self.content("", policy.faults(), &names);
+        self.content("", calendar::faults_of(&policy, now_ms), &names);
         self.agents(&agents, &policy, &names);
         let bytes = policy_to_json(&policy).to_string().len();
         if bytes + 4_096 > limits::CONFIGURE_BYTES {
@@ -126,7 +137,12 @@ impl Found<'_, '_> {
                 let of_key = wrong.is_some_and(|name| path.ends_with(&join_key("", name)));
                 let span = span(self.document, &path, of_key);
                 let help = wrong.map(|name| did_you_mean(&sentence, name, names)).unwrap_or_default();
-                self.faults.push(Fault::new(span, &path, &sentence, &help));
+                // A sentence that has its hint with it.
+                let (sentence, help) = match sentence.split_once("; did you mean ") {
+                    Some((sentence, meant)) => (sentence, format!("did you mean {meant}")),
+                    None => (sentence.as_str(), help),
+                };
+                self.faults.push(Fault::new(span, &path, sentence, &help));
             }
         }
     }
@@ -161,12 +177,13 @@ fn name_faults(name: &str) -> Vec<(String, String)> {
     vec![(String::new(), sentence)]
 }
 
-fn names(policy: &Policy) -> [(&'static str, Vec<&str>); 5] {
+fn names(policy: &Policy) -> [(&'static str, Vec<&str>); 6] {
     [
         ("no queue is named `", policy.queues.iter().map(|queue| &*queue.name).collect()),
         ("no tier is named `", policy.tiers.iter().map(|tier| &*tier.name).collect()),
         ("no channel is named `", policy.channels.iter().map(|channel| &*channel.name).collect()),
         ("no team is named `", policy.teams.iter().map(|team| &*team.name).collect()),
+        ("no calendar is named `", policy.calendars.iter().map(|calendar| &*calendar.name).collect()),
         ("no skill is named `", policy.skills.iter().map(|skill| &**skill).collect()),
     ]
 }
@@ -185,6 +202,7 @@ fn did_you_mean(sentence: &str, wrong: &str, names: &[(&str, Vec<&str>)]) -> Str
         Some(near) => format!("did you mean `{near}`?"),
         None if (1..=LISTED_MAX).contains(&known.len()) => format!("there are: {}", known.join(", ")),
         None if sentence.starts_with("no team") => format!("write `[team.{wrong}]`, if only to name it"),
+        None if sentence.starts_with("no calendar") => format!("write a [[calendar]] with `name = \"{wrong}\"`"),
         None => String::new(),
     }
 }
@@ -508,7 +526,7 @@ weight = 0
 
 [[agent]]
 id = "anna"
-shifts = []
+shift = []
 "#;
         let expected = [
             (1, 13, "workspace"),
@@ -527,7 +545,7 @@ shifts = []
             (23, 9, "rule[0].queue"),
             (27, 10, "agent[0].weight"),
             (30, 6, "agent[1].id"),
-            (31, 1, "agent[1].shifts"),
+            (31, 1, "agent[1].shift"),
         ];
         let expected: Vec<_> = expected.into_iter().map(|(l, c, path)| (l, c, path.to_string())).collect();
         assert_eq!(places(text), expected, "{}", faults(text));
@@ -622,10 +640,103 @@ error: agent[0].memberships[0]: this must be a table, and it is a text
         assert_eq!(faults(&text).to_string(), expected);
     }
 
+    const HOURS: &str = r#"
+workspace = "acme"
+version = 1
+
+[[calendar]]
+name = "office"
+zone = "Europe/Berln"
+open = ["mon-fri 09:00-18:00", "satt 10:00-14:00"]
+dates = [{ date = "2026-02-30" }, { date = "2026-12-24" }, { date = "2026-12-24" }]
+
+[[calendar]]
+name = "always"
+zone = "UTC"
+open = ["mon-sun 00:00-24:00"]
+
+[[calendar]]
+name = "past"
+zone = "UTC"
+dates = [{ date = "2020-02-02", open = ["09:00-12:00"] }]
+
+[[queue]]
+name = "all"
+calendar = "ofice"
+
+[[rule]]
+when = { open = "nights" }
+queue = "all"
+
+[[rule]]
+queue = "all"
+
+[[clock]]
+kind = "first_response"
+
+[[clock]]
+kind = "first_response"
+target_s = 60
+targets = [{ tier = "vip", target_s = 0 }]
+warn_percent = [75, 50]
+
+[[clock.level]]
+percent = 100
+
+[[clock.level]]
+percent = 50
+escalate = 3
+
+[[agent]]
+id = "anna"
+shifts = "nights"
+"#;
+
+    #[test]
+    fn every_fault_of_hours_and_clocks_has_its_place() {
+        let faults = WorkspaceFile::parse_at("acme.toml", HOURS, 1_795_435_200_000).unwrap_err();
+        let found: Vec<_> = faults
+            .list()
+            .iter()
+            .map(|fault| (faults.line_and_column(fault), fault.path.as_str(), fault.sentence.as_str()))
+            .collect();
+        let expected = [
+            ((7, 8), "calendar[0].zone", "no time zone is named `Europe/Berln`"),
+            ((8, 32), "calendar[0].open[1]", "`satt` is not a day; days are mon, tue, wed, thu, fri, sat, sun"),
+            ((9, 19), "calendar[0].dates[0].date", "there is no date 2026-02-30"),
+            ((9, 69), "calendar[0].dates[2].date", "2026-12-24 is there twice"),
+            ((12, 8), "calendar[1].name", "says of a clock that it counts at every moment, so no calendar is named so"),
+            ((16, 1), "calendar[2].open", "has no opening in the next 366 days"),
+            ((23, 12), "queue[0].calendar", "no calendar is named `ofice`"),
+            ((26, 17), "rule[0].when.open", "no calendar is named `nights`"),
+            ((32, 1), "clock[0]", "has no target, so it would never run: it needs `target_s` or `targets`"),
+            ((36, 8), "clock[1].kind", "clock[0] is of this kind too"),
+            ((38, 21), "clock[1].targets[0].tier", "no tier is named `vip`"),
+            ((38, 39), "clock[1].targets[0].target_s", "must be above 0"),
+            ((39, 21), "clock[1].warn_percent[1]", "must be above the percent before"),
+            (
+                (41, 1),
+                "clock[1].level[0]",
+                "does nothing: it needs `priority`, `relax`, `notify`, `reassign`, `queue` or `escalate`",
+            ),
+            ((45, 11), "clock[1].level[1].percent", "must not be below the percent of the level before"),
+            ((46, 12), "clock[1].level[1].escalate", "no queue has an escalation of level 3"),
+            ((50, 10), "agent[0].shifts", "no calendar is named `nights`"),
+        ];
+        assert_eq!(found, expected, "{faults}");
+        let shown = faults.to_string();
+        for help in ["did you mean `Europe/Berlin`?", "did you mean `office`?"] {
+            assert!(shown.contains(&format!("= help: {help}")), "{shown}");
+        }
+        // Whether it opens again depends on the day.
+        let undated = WorkspaceFile::parse("acme.toml", HOURS).unwrap_err();
+        assert_eq!(undated.list().len(), faults.list().len() - 1);
+    }
+
     #[test]
     fn what_comes_later_is_named_as_such() {
-        let faults = faults(&SOUND.replace("head_start_s = 90", "pause_on = [\"snoozed\"]"));
-        assert_eq!(faults.list()[0].sentence, "`pause_on` is not built yet");
+        let faults = faults(&SOUND.replace("head_start_s = 90", "group_shares = [\"snoozed\"]"));
+        assert_eq!(faults.list()[0].sentence, "`group_shares` is not built yet");
         assert!(faults.to_string().contains("a later version"), "{faults}");
     }
 

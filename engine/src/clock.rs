@@ -234,7 +234,7 @@ impl Stepping<'_> {
         let told = self.told_clock(slot, kind, &clock, at, 0);
         // A breach stays one, whatever the target is by now.
         let is_met = told.over_ms == 0 && clock.fired < BREACH;
-        let reason = if is_met { Reason::Met } else { Reason::Late };
+        let reason = if is_met { Reason::Met } else { Reason::Missed };
         self.set(slot, kind, ClockRow { status: ClockStatus::Off, ..clock });
         let agent = self.credited(slot, kind);
         let about = About { conversation: Some(slot), agent, clock: Some(told), ..About::default() };

@@ -226,7 +226,6 @@ words! {
         Clock = 194 "clock",
         // clock.completed
         Met = 195 "met",
-        Late = 196 "late",
         // agent.changed, calendar.expand
         ShiftBegan = 197 "shift_began",
         ShiftEnded = 198 "shift_ended",

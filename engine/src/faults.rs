@@ -3,11 +3,13 @@
 //! Shapes (types, unknown keys) are the codec's; here only content is judged, so that JSON, TOML and a test that builds a
 //! `Policy` by hand are held to the same rules. Every fault is found, not the first: a person corrects a file once.
 //! Pure: no state, no other workspace, nothing of what the engine holds at the moment. An agent's configuration is judged
-//! by itself (`of_agent`) and, where the policy it will live under is known, against that (`of_agent_in`).
+//! by itself (`of_agent`) and, where the policy it will live under is known, against that (`of_agent_in`). What is in a
+//! calendar is judged where it is expanded: the engine knows no zone and no date, only who names which calendar.
 
 use crate::policy::{
-    AgentConfig, Channel, Condition, Exit, ExitKind, Membership, OnOffline, OwnerAbsent, Pick, Policy, Queue, RoundEnd,
-    Rule, Rung, SkillLevel, Step, Strategy, Subject, Tier, WrapUp, WrapUpMode, limits,
+    ALWAYS, AgentConfig, Channel, Clock, ClockKind, ClockLevel, Condition, Exit, ExitKind, Membership, OnOffline,
+    OwnerAbsent, Pick, Policy, Queue, RoundEnd, Rule, Rung, SkillLevel, Step, Strategy, Subject, Target, Tier, WrapUp,
+    WrapUpMode, limits,
 };
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -39,6 +41,7 @@ pub(crate) fn of_policy(policy: &Policy) -> Vec<Fault> {
     duration("priority_head_start_s", policy.priority_head_start_ms, &mut faults);
     duration("strict_max_wait_s", policy.strict_max_wait_ms, &mut faults);
     let names = Names::of(policy);
+    calendars(policy, &mut faults);
     count("skills", "skills", policy.skills.len(), limits::SKILLS, &mut faults);
     well_formed("skills", "skill", &policy.skills, &mut faults);
     channels(&policy.channels, &mut faults);
@@ -47,6 +50,7 @@ pub(crate) fn of_policy(policy: &Policy) -> Vec<Fault> {
     tiers(policy, &names, &mut faults);
     queues(policy, &names, &mut faults);
     rules(policy, &names, &mut faults);
+    clocks(policy, &names, &mut faults);
     faults
 }
 
@@ -75,11 +79,14 @@ pub(crate) fn of_agent(config: &AgentConfig) -> Vec<Fault> {
         units(&limited(&limit.channel), limit.max, &mut faults);
     }
     memberships("memberships", &config.memberships, &mut faults);
+    if !config.shifts.is_empty() {
+        name("shifts", &config.shifts, &mut faults);
+    }
     faults
 }
 
-/// What an agent's configuration names and this policy has not, as (path, sentence): queues, channels and, where the
-/// policy lists them, skills. A team needs no table of its own. What is wrong with the configuration by itself is
+/// What an agent's configuration names and this policy has not, as (path, sentence): queues, channels, a calendar and,
+/// where the policy lists them, skills. A team needs no table of its own. What is wrong with the configuration by itself is
 /// `AgentConfig::faults`.
 pub fn of_agent_in(policy: &Policy, config: &AgentConfig) -> Vec<(String, String)> {
     let mut faults = Vec::new();
@@ -100,6 +107,7 @@ pub fn of_agent_in(policy: &Policy, config: &AgentConfig) -> Vec<(String, String
     for (i, membership) in config.memberships.iter().enumerate().filter(|(_, part)| !is_queue(&part.queue)) {
         no_queue(&format!("memberships[{i}].queue"), &membership.queue, &mut faults);
     }
+    Names::of(policy).calendar("shifts", &config.shifts, &mut faults);
     faults
 }
 
@@ -124,6 +132,7 @@ struct Names<'p> {
     teams: BTreeSet<&'p str>,
     /// Empty: any.
     skills: BTreeSet<&'p str>,
+    calendars: BTreeSet<&'p str>,
 }
 
 impl Names<'_> {
@@ -132,6 +141,14 @@ impl Names<'_> {
             queues: policy.queues.iter().map(|queue| &*queue.name).collect(),
             teams: policy.teams.iter().map(|team| &*team.name).collect(),
             skills: policy.skills.iter().map(|skill| &**skill).collect(),
+            calendars: policy.calendars.iter().map(|calendar| &*calendar.name).collect(),
+        }
+    }
+
+    /// Where one may be named; empty: none is.
+    fn calendar(&self, path: &str, calendar: &str, faults: &mut Vec<Fault>) {
+        if !calendar.is_empty() && !self.calendars.contains(calendar) {
+            no_calendar(path, calendar, faults);
         }
     }
 
@@ -194,6 +211,23 @@ fn no_channel(path: &str, channel: &str, faults: &mut Vec<Fault>) {
     fault(faults, path, &format!("no channel is named `{channel}`"));
 }
 
+fn no_calendar(path: &str, calendar: &str, faults: &mut Vec<Fault>) {
+    fault(faults, path, &format!("no calendar is named `{calendar}`"));
+}
+
+fn calendars(policy: &Policy, faults: &mut Vec<Fault>) {
+    let calendars = &policy.calendars;
+    count("calendar", "calendars", calendars.len(), limits::CALENDARS, faults);
+    let path = |i: usize| format!("calendar[{i}].name");
+    unique(calendars.iter().enumerate().map(|(i, own)| (path(i), &*own.name)), "calendar", faults);
+    for (i, own) in calendars.iter().enumerate() {
+        name(&path(i), &own.name, faults);
+        if *own.name == *ALWAYS {
+            fault(faults, &path(i), "says of a clock that it counts at every moment, so no calendar is named so");
+        }
+    }
+}
+
 fn channels(channels: &[Channel], faults: &mut Vec<Fault>) {
     count("channel", "channels", channels.len(), limits::CHANNELS, faults);
     unique(channels.iter().map(|channel| (join_key("channel", &channel.name), &*channel.name)), "channel", faults);
@@ -235,6 +269,9 @@ fn live_channel(path: &str, own: &Channel, faults: &mut Vec<Fault>) {
     if own.on_offline != OnOffline::Keep {
         fault(faults, &format!("{path}.on_offline"), "a live contact is never taken from its agent");
     }
+    if own.reply_window_ms > 0 {
+        fault(faults, &format!("{path}.reply_window_s"), "has no meaning on a live channel");
+    }
 }
 
 fn async_channel(path: &str, own: &Channel, faults: &mut Vec<Fault>) {
@@ -245,6 +282,7 @@ fn async_channel(path: &str, own: &Channel, faults: &mut Vec<Fault>) {
     positive_duration(&format!("{path}.owner_silent_s"), own.owner_silent_ms, faults);
     positive_duration(&format!("{path}.close_after_s"), own.close_after_ms, faults);
     duration(&format!("{path}.their_turn_after_s"), own.their_turn_after_ms, faults);
+    duration(&format!("{path}.reply_window_s"), own.reply_window_ms, faults);
     if own.their_turn_units > own.units {
         let sentence = format!("is above the {} units that the channel takes in our turn", own.units);
         fault(faults, &format!("{path}.their_turn_units"), &sentence);
@@ -353,6 +391,7 @@ fn queues(policy: &Policy, names: &Names<'_>, faults: &mut Vec<Fault>) {
             wrap_up(&own("wrap_up"), own_wrap_up, faults);
         }
         ladder(&own("escalation"), queue, names, faults);
+        names.calendar(&own("calendar"), &queue.calendar, faults);
     }
 }
 
@@ -506,7 +545,7 @@ fn rules(policy: &Policy, names: &Names<'_>, faults: &mut Vec<Fault>) {
     let mut default: Option<usize> = None;
     for (i, rule) in policy.rules.iter().enumerate() {
         names.queue(&format!("rule[{i}].queue"), &rule.queue, faults);
-        conditions(i, rule, policy, faults);
+        conditions(i, rule, policy, names, faults);
         if !rule.when.is_empty() {
             continue;
         }
@@ -524,7 +563,7 @@ fn rules(policy: &Policy, names: &Names<'_>, faults: &mut Vec<Fault>) {
     }
 }
 
-fn conditions(i: usize, rule: &Rule, policy: &Policy, faults: &mut Vec<Fault>) {
+fn conditions(i: usize, rule: &Rule, policy: &Policy, names: &Names<'_>, faults: &mut Vec<Fault>) {
     count(&format!("rule[{i}].when"), "conditions", rule.when.len(), limits::CONDITIONS, faults);
     let mut seen: Vec<(Subject, &str)> = Vec::new();
     for condition in rule.when.iter().take(limits::CONDITIONS) {
@@ -542,8 +581,154 @@ fn conditions(i: usize, rule: &Rule, policy: &Policy, faults: &mut Vec<Fault>) {
                 fault(faults, &path, &format!("no tier is named `{value}`, so this rule could never match"));
             }
             Subject::Attribute => attribute(&path, &condition.key, value, faults),
+            Subject::Open | Subject::Closed if !names.calendars.contains(value) => no_calendar(&path, value, faults),
+            Subject::Closed
+                if rule.when.iter().any(|other| other.subject == Subject::Open && *other.value == *value) =>
+            {
+                fault(faults, &path, "must be open too, so this rule could never match");
+            }
             _ => name(&path, value, faults),
         }
+    }
+}
+
+fn clocks(policy: &Policy, names: &Names<'_>, faults: &mut Vec<Fault>) {
+    count("clock", "clocks", policy.clocks.len(), ClockKind::ALL.len(), faults);
+    for (i, clock) in policy.clocks.iter().take(ClockKind::ALL.len()).enumerate() {
+        let path = format!("clock[{i}]");
+        let own = |key: &str| format!("{path}.{key}");
+        if let Some(first) = policy.clocks[..i].iter().position(|other| other.kind == clock.kind) {
+            fault(faults, &own("kind"), &format!("clock[{first}] is of this kind too"));
+        }
+        if clock.kind == ClockKind::ReplyWindow && !clock.calendar.is_empty() && *clock.calendar != *ALWAYS {
+            fault(faults, &own("calendar"), "a reply window runs at every moment");
+        } else if *clock.calendar != *ALWAYS {
+            names.calendar(&own("calendar"), &clock.calendar, faults);
+        }
+        targets(&path, clock, policy, names, faults);
+        warnings(&own("warn_percent"), clock, faults);
+        pauses(&own("pause_on"), clock, faults);
+        clock_levels(&own("level"), clock, policy, names, faults);
+    }
+}
+
+fn targets(path: &str, clock: &Clock, policy: &Policy, names: &Names<'_>, faults: &mut Vec<Fault>) {
+    duration(&format!("{path}.target_s"), clock.target_ms, faults);
+    count(&format!("{path}.targets"), "targets", clock.targets.len(), limits::TARGETS, faults);
+    let has_window = |channel: &Channel| !channel.live && channel.reply_window_ms > 0;
+    let is_window = clock.kind == ClockKind::ReplyWindow && policy.channels.iter().any(has_window);
+    if clock.target_ms == 0 && clock.targets.is_empty() && !is_window {
+        fault(faults, path, "has no target, so it would never run: it needs `target_s` or `targets`");
+    }
+    for (i, target) in clock.targets.iter().take(limits::TARGETS).enumerate() {
+        let path = format!("{path}.targets[{i}]");
+        let own = |key: &str| format!("{path}.{key}");
+        positive_duration(&own("target_s"), target.target_ms, faults);
+        if target.queue.is_empty() && target.tier.is_empty() && target.channel.is_empty() {
+            fault(faults, &path, "is for all: name a `queue`, `tier` or `channel`, or write the clock's `target_s`");
+        }
+        if !target.queue.is_empty() {
+            names.queue(&own("queue"), &target.queue, faults);
+        }
+        if !target.tier.is_empty() && !policy.tiers.iter().any(|tier| tier.name == target.tier) {
+            fault(faults, &own("tier"), &format!("no tier is named `{}`", target.tier));
+        }
+        if !target.channel.is_empty() {
+            target_channel(&own("channel"), &target.channel, clock.kind, policy, faults);
+        }
+        if let Some(first) = clock.targets[..i].iter().position(|other| fits_all_of(other, target)) {
+            fault(faults, &path, &format!("targets[{first}] comes first and fits all that this one fits"));
+        }
+    }
+}
+
+/// Turns and reply windows are those of async channels.
+fn target_channel(path: &str, channel: &str, kind: ClockKind, policy: &Policy, faults: &mut Vec<Fault>) {
+    let is_async = matches!(kind, ClockKind::NextResponse | ClockKind::ReplyWindow);
+    match policy.channels.iter().find(|own| *own.name == *channel) {
+        None => no_channel(path, channel, faults),
+        Some(own) if own.live && is_async => {
+            fault(faults, path, &format!("`{channel}` is live, and a clock of this kind never runs there"));
+        }
+        Some(_) => {}
+    }
+}
+
+fn fits_all_of(first: &Target, later: &Target) -> bool {
+    let fits = |first: &str, later: &str| first.is_empty() || first == later;
+    fits(&first.queue, &later.queue) && fits(&first.tier, &later.tier) && fits(&first.channel, &later.channel)
+}
+
+fn warnings(path: &str, clock: &Clock, faults: &mut Vec<Fault>) {
+    count(path, "warnings", clock.warn_percent.len(), limits::CLOCK_LEVELS, faults);
+    let mut before = 0;
+    for (i, percent) in clock.warn_percent.iter().enumerate() {
+        let path = format!("{path}[{i}]");
+        if !(1..100).contains(percent) {
+            fault(faults, &path, "must be 1 to 99: at 100 % it is a breach");
+        } else if *percent <= before {
+            fault(faults, &path, "must be above the percent before");
+        }
+        before = before.max(*percent);
+    }
+}
+
+fn pauses(path: &str, clock: &Clock, faults: &mut Vec<Fault>) {
+    let pause_on = clock.pause_on.as_deref().unwrap_or_default();
+    if clock.kind == ClockKind::QueueWait && !pause_on.is_empty() {
+        fault(faults, path, "what waits in a queue is neither answered nor snoozed nor parked");
+    }
+    for (i, pause) in pause_on.iter().enumerate().filter(|(i, pause)| pause_on[..*i].contains(pause)) {
+        fault(faults, &format!("{path}[{i}]"), &format!("`{}` stands twice", pause.word()));
+    }
+}
+
+fn clock_levels(path: &str, clock: &Clock, policy: &Policy, names: &Names<'_>, faults: &mut Vec<Fault>) {
+    count(path, "levels", clock.levels.len(), limits::CLOCK_LEVELS, faults);
+    let mut before = 0;
+    for (i, level) in clock.levels.iter().take(limits::CLOCK_LEVELS).enumerate() {
+        let path = format!("{path}[{i}]");
+        if !(1..=limits::PERCENT).contains(&level.percent) {
+            fault(faults, &format!("{path}.percent"), &format!("must be 1 to {}", limits::PERCENT));
+        } else if level.percent < before {
+            fault(faults, &format!("{path}.percent"), "must not be below the percent of the level before");
+        }
+        before = before.max(level.percent);
+        clock_level(&path, level, clock.kind, policy, names, faults);
+    }
+}
+
+fn clock_level(
+    path: &str,
+    level: &ClockLevel,
+    kind: ClockKind,
+    policy: &Policy,
+    names: &Names<'_>,
+    faults: &mut Vec<Fault>,
+) {
+    let own = |key: &str| format!("{path}.{key}");
+    let says_nothing = level.priority == 0 && level.notify.is_empty() && level.queue.is_empty() && level.escalate == 0;
+    if says_nothing && !level.relax && !level.reassign {
+        let sentence = "does nothing: it needs `priority`, `relax`, `notify`, `reassign`, `queue` or `escalate`";
+        fault(faults, path, sentence);
+    }
+    at_most(&own("priority"), level.priority.into(), limits::NINE.into(), faults);
+    count(&own("notify"), "agents", level.notify.len(), limits::NOTIFY, faults);
+    well_formed(&own("notify"), "agent", &level.notify, faults);
+    if level.reassign && kind == ClockKind::QueueWait {
+        fault(faults, &own("reassign"), "what waits in a queue has no owner to be taken from");
+    }
+    if !level.queue.is_empty() {
+        names.queue(&own("queue"), &level.queue, faults);
+    }
+    let has_rung = |queue: &Queue| queue.ladder.iter().any(|rung| rung.level == level.escalate);
+    match level.escalate {
+        0 => {}
+        1..=limits::NINE if policy.queues.iter().any(has_rung) => {}
+        1..=limits::NINE => {
+            fault(faults, &own("escalate"), &format!("no queue has an escalation of level {}", level.escalate));
+        }
+        _ => one_to_nine(&own("escalate"), level.escalate, faults),
     }
 }
 
@@ -647,7 +832,7 @@ fn positive_duration(path: &str, ms: u64, faults: &mut Vec<Fault>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::{ChannelLimit, Entry, FirstRing, Team};
+    use crate::policy::{Calendar, ChannelLimit, Entry, FirstRing, PauseOn, Team};
     use alloc::vec;
 
     fn sound() -> Policy {
@@ -1031,6 +1216,163 @@ mod tests {
         let many = (0..17).map(|i| format!("a{i}").into()).collect();
         assert_eq!(ladder(vec![Rung { notify: many, ..rung(1) }]), ["escalation[0].notify"]);
         assert_eq!(ladder((1..=10).map(rung).collect())[0], "escalation");
+    }
+
+    fn calendar(name: &str) -> Calendar {
+        Calendar { name: name.into(), zone: "UTC".into(), ..Calendar::default() }
+    }
+
+    #[test]
+    fn calendars_are_named_once_and_those_named_exist() {
+        let with = |change: fn(&mut Policy)| {
+            paths(|p| {
+                p.calendars = vec![calendar("office"), calendar("night")];
+                change(p);
+            })
+        };
+        assert_eq!(with(|_| {}), NO_FAULT);
+        assert_eq!(with(|p| p.calendars[1].name = "office".into()), ["calendar[1].name"]);
+        assert_eq!(with(|p| p.calendars[1].name = "always".into()), ["calendar[1].name"]);
+        assert_eq!(with(|p| p.calendars[1].name = "".into()), ["calendar[1].name"]);
+        assert_eq!(with(|p| p.calendars = (0..65).map(|i| calendar(&format!("c{i}"))).collect()), ["calendar"]);
+        assert_eq!(with(|p| p.queues[0].calendar = "night".into()), NO_FAULT);
+        assert_eq!(with(|p| p.queues[0].calendar = "always".into()), ["queue[0].calendar"]);
+        let rule: fn(&mut Policy, Subject, &str) = |p, subject, value| {
+            p.rules[0].when.push(condition(subject, "", value));
+        };
+        assert_eq!(paths(|p| rule(p, Subject::Open, "office")), ["rule[0].when.open"]);
+        assert_eq!(paths(|p| rule(p, Subject::Closed, "always")), ["rule[0].when.closed"]);
+        let both = |other: &str| {
+            paths(|p| {
+                p.calendars = vec![calendar("office"), calendar("night")];
+                rule(p, Subject::Open, "office");
+                rule(p, Subject::Closed, other);
+            })
+        };
+        assert_eq!(both("night"), NO_FAULT);
+        assert_eq!(both("office"), ["rule[0].when.closed"]);
+        let shifts = AgentConfig { shifts: "office".into(), weight: 1, ..AgentConfig::default() };
+        let known = Policy { calendars: vec![calendar("office")], ..sound() };
+        assert_eq!(of_agent_in(&known, &shifts), vec![]);
+        assert_eq!(of_agent_in(&sound(), &shifts)[0].0, "shifts");
+        assert_eq!(agent_paths(|a| a.shifts = "a b".into()), ["shifts"]);
+    }
+
+    #[test]
+    fn a_reply_window_is_of_async_channels() {
+        assert_eq!(paths(|p| p.channels[3].reply_window_ms = 1), NO_FAULT);
+        assert_eq!(paths(|p| p.channels[3].reply_window_ms = LONG), ["channel.email.reply_window_s"]);
+        assert_eq!(paths(|p| p.channels[0].reply_window_ms = 1), ["channel.voice.reply_window_s"]);
+    }
+
+    /// The paths of the faults of a change to a sound clock, without its own.
+    fn clock_paths(kind: ClockKind, change: impl FnOnce(&mut Clock)) -> Vec<String> {
+        let mut clock = Clock { kind, target_ms: 1_000, ..Clock::default() };
+        change(&mut clock);
+        let all = paths(|p| {
+            p.calendars = vec![calendar("office")];
+            p.queues[1].ladder = vec![Rung { level: 2, priority: 5, ..Rung::default() }];
+            p.clocks = vec![clock];
+        });
+        all.iter().map(|path| path.strip_prefix("clock[0].").unwrap_or(path).to_string()).collect()
+    }
+
+    const FIRST: ClockKind = ClockKind::FirstResponse;
+
+    #[test]
+    fn a_clock_has_a_target_and_a_kind_of_its_own() {
+        assert_eq!(clock_paths(FIRST, |_| {}), NO_FAULT);
+        assert_eq!(clock_paths(FIRST, |c| c.target_ms = 0), ["clock[0]"]);
+        assert_eq!(clock_paths(FIRST, |c| c.target_ms = LONG), ["target_s"]);
+        assert_eq!(clock_paths(ClockKind::ReplyWindow, |c| c.target_ms = 0), NO_FAULT, "the channels' windows");
+        let clock = || Clock { target_ms: 1, ..Clock::default() };
+        assert_eq!(paths(|p| p.clocks = vec![clock(), clock()]), ["clock[1].kind"]);
+        let without_windows = |p: &mut Policy| {
+            p.channels.iter_mut().for_each(|channel| channel.reply_window_ms = 0);
+            p.clocks = vec![Clock { kind: ClockKind::ReplyWindow, ..Clock::default() }];
+        };
+        assert_eq!(paths(without_windows), ["clock[0]"]);
+    }
+
+    #[test]
+    fn a_clock_counts_in_a_calendar_there_is() {
+        let calendar = |kind, name: &str| clock_paths(kind, |c| c.calendar = name.into());
+        assert_eq!(calendar(FIRST, "office"), NO_FAULT);
+        assert_eq!(calendar(FIRST, "always"), NO_FAULT);
+        assert_eq!(calendar(FIRST, "ofice"), ["calendar"]);
+        assert_eq!(calendar(ClockKind::ReplyWindow, "always"), NO_FAULT);
+        assert_eq!(calendar(ClockKind::ReplyWindow, "office"), ["calendar"]);
+    }
+
+    #[test]
+    fn a_target_names_what_there_is_and_can_be_reached() {
+        let target = |queue: &str, tier: &str, channel: &str| Target {
+            queue: queue.into(),
+            tier: tier.into(),
+            channel: channel.into(),
+            target_ms: 1,
+        };
+        let targets = |kind, targets: Vec<Target>| clock_paths(kind, |c| (c.target_ms, c.targets) = (0, targets));
+        assert_eq!(targets(FIRST, vec![target("sales", "vip", "email"), target("", "", "voice")]), NO_FAULT);
+        assert_eq!(
+            targets(FIRST, vec![target("salse", "vpi", "fax")]),
+            ["targets[0].queue", "targets[0].tier", "targets[0].channel"]
+        );
+        assert_eq!(targets(FIRST, vec![target("", "", "")]), ["targets[0]"]);
+        assert_eq!(targets(FIRST, vec![Target { target_ms: 0, ..target("sales", "", "") }]), ["targets[0].target_s"]);
+        assert_eq!(
+            targets(FIRST, vec![Target { target_ms: LONG, ..target("sales", "", "") }]),
+            ["targets[0].target_s"]
+        );
+        assert_eq!(targets(FIRST, vec![target("sales", "", ""), target("sales", "vip", "")]), ["targets[1]"]);
+        assert_eq!(targets(FIRST, vec![target("sales", "vip", ""), target("sales", "", "")]), NO_FAULT);
+        assert_eq!(targets(ClockKind::NextResponse, vec![target("", "", "voice")]), ["targets[0].channel"]);
+        assert_eq!(targets(ClockKind::ReplyWindow, vec![target("", "", "email")]), NO_FAULT);
+        let many = |i| target("sales", "vip", if i == 0 { "sms" } else { "email" });
+        assert_eq!(targets(FIRST, (0..=limits::TARGETS).map(many).collect())[0], "targets");
+    }
+
+    #[test]
+    fn warnings_rise_and_come_before_the_breach() {
+        let warn = |percents: &[u16]| clock_paths(FIRST, |c| c.warn_percent = percents.to_vec());
+        assert_eq!(warn(&[1, 50, 99]), NO_FAULT);
+        assert_eq!(warn(&[0, 100]), ["warn_percent[0]", "warn_percent[1]"]);
+        assert_eq!(warn(&[50, 50, 75]), ["warn_percent[1]"]);
+        assert_eq!(warn(&[75, 50, 60]), ["warn_percent[1]", "warn_percent[2]"]);
+        assert_eq!(warn(&(1..=17).collect::<Vec<u16>>()), ["warn_percent"]);
+    }
+
+    #[test]
+    fn a_pause_is_of_a_clock_that_could_stand_still_for_it() {
+        let pause = |kind, pauses: &[PauseOn]| clock_paths(kind, |c| c.pause_on = Some(pauses.to_vec()));
+        assert_eq!(pause(FIRST, &PauseOn::ALL[..]), NO_FAULT);
+        assert_eq!(pause(FIRST, &[PauseOn::Snoozed, PauseOn::Snoozed]), ["pause_on[1]"]);
+        assert_eq!(pause(ClockKind::QueueWait, &[]), NO_FAULT);
+        assert_eq!(pause(ClockKind::QueueWait, &[PauseOn::Parked]), ["pause_on"]);
+    }
+
+    #[test]
+    fn a_level_of_a_clock_does_something() {
+        let level = |percent| ClockLevel { percent, priority: 1, ..ClockLevel::default() };
+        let levels = |levels: Vec<ClockLevel>| clock_paths(FIRST, |c| c.levels = levels);
+        assert_eq!(levels(vec![level(1), level(100), level(100), level(1_000)]), NO_FAULT);
+        assert_eq!(levels(vec![level(0), level(1_001)]), ["level[0].percent", "level[1].percent"]);
+        assert_eq!(levels(vec![level(100), level(50)]), ["level[1].percent"]);
+        assert_eq!(levels(vec![ClockLevel { priority: 0, ..level(100) }]), ["level[0]"]);
+        assert_eq!(levels(vec![ClockLevel { priority: 10, ..level(100) }]), ["level[0].priority"]);
+        assert_eq!(levels(vec![ClockLevel { queue: "rest".into(), ..level(100) }]), NO_FAULT);
+        assert_eq!(levels(vec![ClockLevel { queue: "nobody".into(), ..level(100) }]), ["level[0].queue"]);
+        assert_eq!(levels(vec![ClockLevel { escalate: 2, ..level(100) }]), NO_FAULT);
+        assert_eq!(levels(vec![ClockLevel { escalate: 1, ..level(100) }]), ["level[0].escalate"]);
+        assert_eq!(levels(vec![ClockLevel { escalate: 10, ..level(100) }]), ["level[0].escalate"]);
+        assert_eq!(levels(vec![ClockLevel { notify: names(&["a", "a"]), ..level(100) }]), ["level[0].notify[1]"]);
+        let reassign = |kind| {
+            let level = ClockLevel { priority: 0, reassign: true, ..level(100) };
+            clock_paths(kind, |c| c.levels = vec![level])
+        };
+        assert_eq!(reassign(FIRST), NO_FAULT);
+        assert_eq!(reassign(ClockKind::QueueWait), ["level[0].reassign"]);
+        assert_eq!(levels((1..=17).map(level).collect()), ["level"]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Read-only pictures of the state, for HTTP, metrics and tests. Texts are copied; nothing here is on the engine's path.
 
-use crate::calendar;
+use crate::calendar::{self, Openings};
 use crate::decision::{AgentState, Turn};
 use crate::effect::{ClockRow, ClockStatus, TimerKind};
 use crate::input::Control;
@@ -187,6 +187,13 @@ impl<'a> Workspace<'a> {
     pub(crate) fn new(state: &'a State, slot: u32) -> Workspace<'a> {
         let row = state.workspace(slot);
         Workspace { name: row.name(), policy: row.policy(), state, slot }
+    }
+
+    /// What is known of a calendar; none before its first expansion, when it counts as always open.
+    pub fn openings(&self, calendar: &str) -> Option<&'a Openings> {
+        let hash = self.state.key().hash(crate::id::Kind::Calendar, self.name, &[calendar]);
+        let row = self.state.workspace(self.slot);
+        row.openings(row.calendars.find(hash)?)
     }
 
     /// By configuration.

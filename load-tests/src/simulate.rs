@@ -12,6 +12,7 @@ use crate::replay::events::TRANSFER_NOTE;
 use crate::seen::Seen;
 use crate::workload::{Arrival, Line, Presence, Selection, Workload};
 use anyhow::{Context, Result, bail, ensure};
+use connectors::calendar;
 use connectors::codec;
 use connectors::workspace_file::WorkspaceFile;
 use engine::engine::{Engine, Output};
@@ -100,7 +101,8 @@ fn played<'w>(
     player.knows_wrap_ups(&file.policy);
     let key = HashKey(u128::from(seed) << 64 | u128::from(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
     let (inputs, machine) = (Inputs::new(key, &file.workspace), Machine::new(key, digest));
-    let mut simulation = Simulation { inputs, machine, player, last_deed: workload.begins };
+    let calendars = (file.policy.clone(), u64::MAX);
+    let mut simulation = Simulation { inputs, machine, player, last_deed: workload.begins, calendars };
     simulation.configure(file)?;
     let bar = progress::bar(workload.lines.len() as u64, "playing");
     for event in 1u64.. {
@@ -122,6 +124,8 @@ struct Simulation<'w> {
     player: Player<'w>,
     /// When the player did something last.
     last_deed: u64,
+    /// The policy whose calendars are kept expanded, as `serve` keeps them, and when the first of them is due again.
+    calendars: (Policy, u64),
 }
 
 impl Simulation<'_> {
@@ -131,6 +135,7 @@ impl Simulation<'_> {
         policy.version = policy.version.max(1);
         let input = self.inputs.policy(policy, now);
         self.machine.step(&input, now, &mut self.player)?;
+        self.expand_calendars(now)?;
         for (agent, config) in &file.agents {
             let input = self.inputs.agent(agent, config.clone(), now);
             self.machine.step(&input, now, &mut self.player)?;
@@ -140,10 +145,27 @@ impl Simulation<'_> {
         Ok(())
     }
 
+    fn expand_calendars(&mut self, now: u64) -> Result<()> {
+        let (policy, due) = &mut self.calendars;
+        *due = u64::MAX;
+        for own in &policy.calendars {
+            let expansion = calendar::expansion_at(own, now)?;
+            *due = (*due).min(calendar::renewal_of(expansion.until));
+            let event = calendar::event(&self.inputs.workspace.text, policy.version.max(1), &own.name, &expansion);
+            let input = codec::Decoder::new(self.inputs.key).decode(event.to_string().as_bytes())?;
+            self.machine.step(&input, now, &mut self.player)?;
+        }
+        Ok(())
+    }
+
     /// The next event or tick, whichever is due first. False: nothing can change any more.
     fn advance(&mut self) -> Result<bool> {
         let tick = self.machine.engine.wants_tick_at();
-        match (self.player.next_due(), tick) {
+        let due = self.player.next_due();
+        if let Some(at) = due.into_iter().chain(tick).min().filter(|at| *at > self.calendars.1) {
+            self.expand_calendars(at.max(self.machine.engine.now()))?;
+        }
+        match (due, tick) {
             (None, None) => return Ok(false),
             (Some(due), Some(tick)) if tick <= due => self.machine.tick(tick, &mut self.player)?,
             (None, Some(tick)) if tick > self.last_deed + QUIET_MAX_MS => return Ok(false),

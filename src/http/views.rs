@@ -190,7 +190,7 @@ pub struct Queue {
     skills: BTreeMap<String, u8>,
     service_level_s: f64,
     service_level_goal: f64,
-    /// By command: none, open, closed or emergency.
+    /// By command, above its calendar: none, open, closed or emergency.
     control: &'static str,
     /// By its calendar or by command.
     open: bool,

@@ -374,3 +374,94 @@ fn timers_go_by_the_scaled_clock() {
     assert!(began.elapsed() >= Duration::from_millis(590), "{:?}", began.elapsed());
     serving.stop().unwrap();
 }
+
+fn file_with_hours(version: u32, open: &str) -> String {
+    format!(
+        "workspace = \"acme\"\nversion = {version}\ntest = true\n[[queue]]\nname = \"all\"\ncalendar = \"office\"\n\
+         [[rule]]\nqueue = \"all\"\n[[agent]]\nid = \"ada\"\nshifts = \"office\"\n\
+         [[calendar]]\nname = \"office\"\nzone = \"Europe/Berlin\"\nopen = [\"{open}\"]\n"
+    )
+}
+
+/// Ids of the expansions that were told, in order.
+fn expansions(decisions: &[Value]) -> Vec<String> {
+    let is_ours =
+        |told: &&Value| told["data"]["cause"]["source"] == "strowger" && told["type"] == "strowger.event.recorded";
+    decisions.iter().filter(is_ours).map(|told| told["data"]["cause"]["id"].as_str().unwrap().to_string()).collect()
+}
+
+fn is_open(serving: &Serving) -> bool {
+    let shard = &serving.state().shards[usize::from(serving.state().ingest.shard_of("acme"))];
+    let workload = shard.read();
+    workload.replica().workspace("acme").unwrap().queues()[0].is_open
+}
+
+#[test]
+fn a_calendar_is_expanded_with_its_policy_and_again_only_when_that_says_else() {
+    let folder = Folder::new();
+    folder.write(&file_with_hours(1, "mon-fri 09:00-18:00"));
+    // A Thursday evening: the clock stands, and what is expanded does not set it going.
+    let scaled: Scaled = "scaled=1,start=2026-11-26T20:00:00Z".parse().unwrap();
+    let serving = folder.start(Some(scaled));
+    let shard = serving.state().ingest.shard_of("acme");
+    assert_eq!((serving.state().clock)(shard).origin, None);
+    let told = decisions(&serving);
+    assert_eq!(expansions(&told), ["calendar/1/2026-11-23T23:00:00.000Z/office"]);
+    assert_eq!(count(&told, "queue.changed"), 1);
+    assert!(!is_open(&serving), "ready means with its hours");
+    let off_shift = told.iter().filter(|told| told["type"] == "strowger.agent.changed").last().unwrap();
+    assert_eq!(off_shift["data"]["reason"], "shift_ended");
+    serving.stop().unwrap();
+
+    let serving = folder.start(Some(scaled));
+    assert_eq!(decisions(&serving), told, "a restart finds it right");
+    serving.stop().unwrap();
+
+    // The same hours in another version: nothing to be said.
+    folder.write(&file_with_hours(2, "mon,tue,wed,thu,fri 09:00-18:00"));
+    let serving = folder.start(Some(scaled));
+    assert_eq!(expansions(&decisions(&serving)).len(), 1);
+    serving.stop().unwrap();
+
+    folder.write(&file_with_hours(3, "mon-fri 09:00-23:00"));
+    let serving = folder.start(Some(scaled));
+    let told = decisions(&serving);
+    assert_eq!(expansions(&told)[1..], ["calendar/3/2026-11-23T23:00:00.000Z/office"]);
+    assert!(is_open(&serving));
+
+    // And one that comes by event.
+    let policy = json!({
+        "version": 4, "test": true, "queue": [{"name": "all", "calendar": "office"}], "rule": [{"queue": "all"}],
+        "calendar": [{"name": "office", "zone": "UTC", "open": ["mon-fri 09:00-17:00"]}],
+    });
+    assert_eq!(outcome(send(&serving, "w", "workspace.configure", policy)).0, Outcome::Decided);
+    let told = await_decisions(&serving, |told| expansions(told).len() == 3);
+    assert_eq!(expansions(&told)[2], "calendar/4/2026-11-24T00:00:00.000Z/office");
+    assert!(!is_open(&serving));
+    serving.stop().unwrap();
+}
+
+#[test]
+fn openings_are_renewed_before_they_end() {
+    let folder = Folder::new();
+    folder.write(&file_with_hours(1, "mon-sun 00:00-24:00"));
+    // A day of its time is less than a second.
+    let scaled: Scaled = "scaled=100000,start=2026-11-26T20:00:00Z".parse().unwrap();
+    let serving = folder.start(Some(scaled));
+    assert_eq!(expansions(&decisions(&serving)).len(), 1);
+    send(&serving, "p", "agent.presence", json!({"agent": "ada", "status": "online"}));
+    // As if a year had passed: what is known ends soon.
+    let short = json!({
+        "calendar": "office", "from": "2026-11-25T00:00:00Z", "until": "2027-11-01T00:00:00Z",
+        "openings": [["2026-11-25T00:00:00Z", "2027-11-01T00:00:00Z"]],
+    });
+    assert_eq!(outcome(send(&serving, "short", "calendar.expand", short)).0, Outcome::Recorded);
+    let told = await_decisions(&serving, |told| expansions(told).len() > 1);
+    let ids = expansions(&told);
+    assert_ne!(ids[0], ids[1], "of another day");
+    let shard = &serving.state().shards[usize::from(serving.state().ingest.shard_of("acme"))];
+    let until = shard.read().replica().workspace("acme").unwrap().openings("office").unwrap().until();
+    let year_ms = 365 * 24 * 3_600_000;
+    assert!(until > scaled.start + year_ms, "{until}");
+    serving.stop().unwrap();
+}

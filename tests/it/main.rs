@@ -6,6 +6,7 @@
 mod bad_input;
 mod behaviours;
 mod calendar;
+mod calendars;
 mod complaints;
 mod dead_letters;
 mod demo;

@@ -32,6 +32,8 @@ fn check(path: &Path) {
 fn the_files_of_the_readme_pass_the_check() {
     let folder = crate::node::Folder::new("readme-files");
     check(&folder.write("acme.toml", file("acme.toml", 0)));
+    check(&folder.write("hours.toml", &format!("{}\n{}", file("acme.toml", 0), file("acme.toml: and further", 0))));
+    check(&Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/hours.toml"));
     check(&folder.write("strowger.toml", file("strowger.toml", 0)));
     check(&folder.write("kafka.toml", file("strowger.toml", 1)));
     let player = concat!(env!("CARGO_MANIFEST_DIR"), "/load-tests/");

@@ -30,7 +30,7 @@ fn ms(text: &str) -> u64 {
 }
 
 fn sentences(calendar: &Calendar) -> Vec<String> {
-    faults(calendar, NOVEMBER_2026).iter().map(|(path, sentence)| format!("{path} {sentence}")).collect()
+    faults(calendar, Some(NOVEMBER_2026)).iter().map(|(path, sentence)| format!("{path} {sentence}")).collect()
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn an_expansion_reaches_from_two_days_ago_to_400_days_ahead() {
 fn no_instant_makes_an_expansion_panic() {
     let daily = calendar("America/New_York", &["mon-sun 09:00-17:00"], &[]);
     for now in [0, 1, u64::MAX, i64::MAX as u64] {
-        let _ = (expansion_at(&daily, now), faults(&daily, now));
+        let _ = (expansion_at(&daily, now), faults(&daily, Some(now)));
     }
     assert_eq!(expansion_at(&daily, 0).unwrap().from, 0, "nothing is before 1970");
     assert_eq!(expansion_at(&daily, u64::MAX), Err(CalendarFault::BeyondDates));
@@ -213,13 +213,13 @@ fn every_fault_is_told_at_its_place() {
     assert_eq!(
         sentences(&wrong),
         [
-            "weekly[0].day must be 1 (Monday) to 7 (Sunday)".to_string(),
-            "weekly[1] must begin before 24:00".to_string(),
-            "weekly[2].day must be 1 (Monday) to 7 (Sunday)".to_string(),
-            format!("weekly[2] {past_the_end}"),
+            "open[0] must be on a day from 1 (Monday) to 7 (Sunday)".to_string(),
+            "open[1] must begin before 24:00".to_string(),
+            "open[2] must be on a day from 1 (Monday) to 7 (Sunday)".to_string(),
+            format!("open[2] {past_the_end}"),
             "dates[0].date there is no date 2026-02-30".to_string(),
             "dates[2].date 2026-12-24 is there twice".to_string(),
-            format!("dates[2].openings[0] {past_the_end}"),
+            format!("dates[2].open[0] {past_the_end}"),
             "dates[3].date there is no date 0000-00-07".to_string(),
         ]
     );
@@ -236,17 +236,17 @@ fn limits_are_told() {
     assert_eq!(
         sentences(&many),
         [
-            "weekly has 57 openings, and 56 are the limit",
-            "weekly has 57 openings on mon, and 8 are the limit",
+            "open has 57 openings, and 56 are the limit",
+            "open has 57 openings on mon, and 8 are the limit",
             "dates has 1001 dates, and 1000 are the limit",
-            "dates[0].openings has 9 openings, and 8 are the limit",
+            "dates[0].open has 9 openings, and 8 are the limit",
         ]
     );
 }
 
 #[test]
 fn a_calendar_that_never_opens_is_refused() {
-    let never = ["weekly has no opening in the next 366 days"];
+    let never = ["open has no opening in the next 366 days"];
     assert_eq!(sentences(&calendar("UTC", &[], &[])), never);
     assert_eq!(sentences(&calendar("UTC", &[], &[("2026-11-20", &["09:00-10:00"])])), never, "only in the past");
     assert_eq!(sentences(&calendar("UTC", &[], &[("2027-11-30", &["09:00-10:00"])])), never, "too far ahead");

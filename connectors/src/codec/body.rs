@@ -7,12 +7,13 @@ use super::contact::customer;
 use super::decoder::{Event, kind_of, unsupported};
 use super::envelope::{Change, Object, Target, Text};
 use super::field::{
-    bounded, checked_id, duration, ids, instant, number, optional_id, reason, required, required_bounded, required_id,
-    text, word,
+    bounded, check_count, checked_id, duration, ids, instant, number, optional_id, reason, required, required_bounded,
+    required_id, text, word,
 };
 use super::limits;
 use super::members::Data;
 use super::refusal::Refusal;
+use engine::calendar::Opening;
 use engine::id::{Id, Kind};
 use engine::input::{self, Actor, ActorKind, Body, By, Control, EventType, Status, SurveyKind};
 
@@ -166,11 +167,11 @@ impl Event<'_> {
                 expected_version: number(data.expected_version),
             },
             EventType::QueueControl => self.queue_control(data)?,
+            EventType::CalendarExpand => self.calendar_expand(data)?,
             // Configurations have a reader of their own; the others are not built, and `members` reads nothing of them.
             EventType::AgentConfigure
             | EventType::WorkspaceConfigure
             | EventType::CustomerErased
-            | EventType::CalendarExpand
             | EventType::CallbackRequest
             | EventType::ParticipantAdd
             | EventType::ParticipantRemove => unsupported(event_type.word()),
@@ -387,6 +388,17 @@ impl Event<'_> {
         Ok(Body::ConversationMerge { conversation, other, survivor })
     }
 
+    fn calendar_expand(&self, data: &Data<'_>) -> Result<Body, Refusal> {
+        let calendar = self.id(Kind::Calendar, required_id("data.calendar", data.calendar.as_ref())?);
+        let from = data.from.as_ref().map(|from| instant("data.from", &from.0)).transpose()?.unwrap_or(0);
+        let until = instant("data.until", required("data.until", data.until.as_ref())?)?;
+        if until <= from {
+            return Err(Refusal::bad("data.until", "out_of_bounds", "this must be later than `from`"));
+        }
+        let openings = openings(data.openings.as_ref().ok_or_else(|| Refusal::missing("data.openings"))?)?;
+        Ok(Body::CalendarExpand { calendar, from, until, openings })
+    }
+
     fn queue_control(&self, data: &Data<'_>) -> Result<Body, Refusal> {
         let queue = self.id(Kind::Queue, required_id("data.queue", data.queue.as_ref())?);
         let state = required("data.state", data.state.as_ref())?;
@@ -444,6 +456,32 @@ fn place_back(word: &str) -> Option<bool> {
 
 fn note(data: &Data<'_>) -> Result<Option<Box<str>>, Refusal> {
     data.note.as_ref().map(|note| text("data.note", note, limits::NOTE_BYTES)).transpose()
+}
+
+/// Each a begin and a later end, in order and without overlap.
+fn openings(pairs: &[Vec<Text<'_>>]) -> Result<Vec<Opening>, Refusal> {
+    check_count("data.openings", pairs.len(), limits::OPENINGS)?;
+    let mut openings: Vec<Opening> = Vec::with_capacity(pairs.len());
+    for (i, pair) in pairs.iter().enumerate() {
+        let field = format!("data.openings[{i}]");
+        let [from, to] = pair.as_slice() else {
+            return Err(Refusal::bad(field, "out_of_bounds", "an opening is its begin and its end"));
+        };
+        let opening =
+            Opening { from: instant(&format!("{field}[0]"), &from.0)?, to: instant(&format!("{field}[1]"), &to.0)? };
+        if opening.to <= opening.from {
+            return Err(Refusal::bad(field, "out_of_bounds", "an opening's end must be later than its begin"));
+        }
+        if openings.last().is_some_and(|before| opening.from < before.to) {
+            return Err(Refusal::bad(
+                field,
+                "out_of_bounds",
+                "an opening must not begin before the one before it ends",
+            ));
+        }
+        openings.push(opening);
+    }
+    Ok(openings)
 }
 
 /// An offer's id is a decimal number as we told it; any other id is that of no offer: 0.

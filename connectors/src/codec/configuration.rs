@@ -24,10 +24,12 @@ use super::decoder::{Event, checked_id, unsupported};
 use super::envelope::Text;
 use super::node::{Node, Value};
 use super::refusal::Refusal;
+use crate::calendar::{self, parse_date, parse_span, parse_weekly};
 use engine::input::{Actor, Body, EventType};
 use engine::policy::{
-    AgentConfig, Channel, ChannelLimit, Condition, Entry, Exit, ExitKind, FirstRing, Membership, OnOffline,
-    OwnerAbsent, Pick, Policy, Queue, RoundEnd, Rule, Rung, Step, Strategy, Subject, Team, Tier, WrapUp, WrapUpMode,
+    AgentConfig, Calendar, Channel, ChannelLimit, Clock, ClockKind, ClockLevel, Condition, DateOpenings, Entry, Exit,
+    ExitKind, FirstRing, Membership, OnOffline, OwnerAbsent, PauseOn, Pick, Policy, Queue, RoundEnd, Rule, Rung, Step,
+    Strategy, Subject, Target, Team, Tier, WrapUp, WrapUpMode,
 };
 use keys::{AGENT_CONFIGURE, WORKSPACE_CONFIGURE};
 use serde_json::value::RawValue;
@@ -36,7 +38,7 @@ use std::borrow::Cow;
 
 /// What holds where a configuration is silent; those of channels are `Channel::of_nature`.
 mod usual {
-    use engine::policy::{Exit, ExitKind, OwnerAbsent};
+    use engine::policy::{Channel, Exit, ExitKind, OwnerAbsent, Policy};
 
     pub(super) const DEFAULT_UNITS: u32 = 1;
     pub(super) const REOPEN_WINDOW_MS: u64 = 3 * 24 * 3_600_000;
@@ -51,6 +53,20 @@ mod usual {
     pub(super) const ROUND_MS: u64 = 30_000;
     /// The mode of `owner_absent` that has no time.
     pub(super) const WITHOUT_WAIT: OwnerAbsent = OwnerAbsent::Return;
+
+    /// A standard channel keeps what it has of its own where its nature allows it; any other is as its nature.
+    pub(super) fn channel(name: &str, live: bool) -> Channel {
+        let of_nature = Channel::of_nature(name, live);
+        match Policy::standard_channels().into_iter().find(|standard| *standard.name == *name) {
+            Some(standard) => Channel {
+                units: standard.units,
+                exclusive: standard.exclusive,
+                reply_window_ms: if live { 0 } else { standard.reply_window_ms },
+                ..of_nature
+            },
+            None => of_nature,
+        }
+    }
 
     /// Where the limit of an exit is set, what passes it is sent away with the exit's name; else it waits.
     pub(super) fn exit(reason: &str, limited: bool) -> Exit {
@@ -68,8 +84,6 @@ impl Reader {
         };
         let team = |(name, own): (&str, Table<'_, '_>)| Team { name: name.into(), memberships: memberships(&own) };
         Policy {
-            calendars: Vec::new(),
-            clocks: Vec::new(),
             version: table.whole("version").unwrap_or(1),
             test: table.flag("test").unwrap_or(false),
             default_units: table.count("default_units").unwrap_or(usual::DEFAULT_UNITS),
@@ -89,6 +103,8 @@ impl Reader {
             tiers: table.named("tier").into_iter().map(|(name, own)| self.tier(name, &own)).collect(),
             queues: table.tables("queue").iter().map(|own| self.queue(own)).collect(),
             rules: table.tables("rule").iter().map(rule).collect(),
+            calendars: table.tables("calendar").iter().map(calendar).collect(),
+            clocks: table.tables("clock").iter().map(|own| self.clock(own)).collect(),
         }
     }
 
@@ -112,11 +128,7 @@ impl Reader {
 
     fn channel(&mut self, name: &str, own: &Table<'_, '_>, standard: Option<&Channel>) -> Channel {
         let live = own.flag("live").unwrap_or(standard.is_some_and(|channel| channel.live));
-        let base = Channel::of_nature(name, live);
-        let base = match standard {
-            Some(standard) => Channel { units: standard.units, exclusive: standard.exclusive, ..base },
-            None => base,
-        };
+        let base = usual::channel(name, live);
         let units = own.count("units").unwrap_or(base.units);
         self.nature(own, live);
         let (on_offline, offline_grace_ms) = match own.table("on_offline") {
@@ -130,7 +142,6 @@ impl Reader {
             Some(own) => self.owner_absent(&own, base.owner_absent_ms),
         };
         Channel {
-            reply_window_ms: 0,
             live,
             units,
             exclusive: own.flag("exclusive").unwrap_or(base.exclusive),
@@ -148,6 +159,7 @@ impl Reader {
             close_after_ms: own.ms("close_after_s").unwrap_or(base.close_after_ms),
             their_turn_units: own.count("their_turn_units").unwrap_or(base.their_turn_units),
             their_turn_after_ms: own.ms("their_turn_after_s").unwrap_or(base.their_turn_after_ms),
+            reply_window_ms: own.ms("reply_window_s").unwrap_or(base.reply_window_ms),
             name: base.name,
         }
     }
@@ -162,6 +174,7 @@ impl Reader {
             "close_after_s",
             "their_turn_units",
             "their_turn_after_s",
+            "reply_window_s",
         ];
         let (keys, sentence) = if live {
             (OF_ASYNC, "has no meaning on a live channel")
@@ -238,7 +251,6 @@ impl Reader {
             self.misplaced(own, "on_max_wait", sentence, "say how long one may wait: `max_wait_s`");
         }
         Queue {
-            calendar: Default::default(),
             name: own.name("name"),
             strategy,
             skills: own.levels("skills"),
@@ -269,6 +281,7 @@ impl Reader {
             wrap_up: own.table("wrap_up").map(|own| self.wrap_up(&own, None)),
             context_required: own.flag("context_required").unwrap_or(false),
             ladder: own.tables("escalation").iter().map(rung).collect(),
+            calendar: own.name("calendar"),
         }
     }
 
@@ -327,7 +340,6 @@ impl Reader {
     pub(crate) fn agent(&mut self, table: &Table<'_, '_>) -> AgentConfig {
         let limit = |(channel, max)| ChannelLimit { channel, max: u32::try_from(max).unwrap_or(u32::MAX) };
         AgentConfig {
-            shifts: Default::default(),
             team: table.name("team"),
             skills: table.levels("skills"),
             // A weight that does not fit is above its limit, whatever it is.
@@ -337,7 +349,57 @@ impl Reader {
             channels: table.names("channels").unwrap_or_default(),
             limits: table.wholes("limits").into_iter().map(limit).collect(),
             memberships: memberships(table),
+            shifts: table.name("shifts"),
         }
+    }
+
+    fn clock(&mut self, own: &Table<'_, '_>) -> Clock {
+        let target = |own: &Table<'_, '_>| Target {
+            queue: own.name("queue"),
+            tier: own.name("tier"),
+            channel: own.name("channel"),
+            target_ms: own.ms("target_s").unwrap_or(0),
+        };
+        for own in own.tables("level").iter().filter(|own| own.whole("escalate") == Some(0)) {
+            let help = "a level without escalation leaves it out";
+            self.misplaced(own, "escalate", "a level of escalation is 1 to 9", help);
+        }
+        let level = |own: &Table<'_, '_>| ClockLevel {
+            percent: own.whole("percent").map_or(0, |percent| u16::try_from(percent).unwrap_or(u16::MAX)),
+            priority: own.small("priority").unwrap_or(0),
+            relax: own.flag("relax").unwrap_or(false),
+            notify: own.names("notify").unwrap_or_default(),
+            reassign: own.flag("reassign").unwrap_or(false),
+            queue: own.name("queue"),
+            escalate: own.small("escalate").unwrap_or(0),
+        };
+        Clock {
+            kind: own.word("kind", ClockKind::from_word).unwrap_or_default(),
+            calendar: own.name("calendar"),
+            target_ms: own.ms("target_s").unwrap_or(0),
+            targets: own.tables("targets").iter().map(target).collect(),
+            warn_percent: own.numbers("warn_percent"),
+            pause_on: own.each("pause_on", PauseOn::from_word),
+            levels: own.tables("level").iter().map(level).collect(),
+        }
+    }
+}
+
+/// Its week in the order of the days, however it was written.
+fn calendar(own: &Table<'_, '_>) -> Calendar {
+    let mut weekly = own.each("open", |text| parse_weekly(text).ok()).unwrap_or_default().concat();
+    weekly.sort_unstable();
+    weekly.dedup();
+    let date = |own: &Table<'_, '_>| DateOpenings {
+        // A date that is none has been noted.
+        date: own.text("date").and_then(|text| parse_date(text).ok()).unwrap_or(0),
+        openings: own.each("open", |text| parse_span(text).ok()).unwrap_or_default(),
+    };
+    Calendar {
+        name: own.name("name"),
+        zone: own.name("zone"),
+        weekly,
+        dates: own.tables("dates").iter().map(date).collect(),
     }
 }
 
@@ -397,15 +459,22 @@ fn conditions(when: &Table<'_, '_>) -> Vec<Condition> {
     };
     let of_attribute = |(key, value)| Condition { subject: Subject::Attribute, key, value };
     let attributes = when.attributes(Subject::Attribute.word()).into_iter().map(of_attribute);
-    subjects.into_iter().filter_map(of_subject).chain(attributes).collect()
+    let hours = [Subject::Open, Subject::Closed].into_iter().filter_map(of_subject);
+    subjects.into_iter().filter_map(of_subject).chain(attributes).chain(hours).collect()
 }
 
 pub(super) fn is_configuration(event_type: EventType) -> bool {
     matches!(event_type, EventType::AgentConfigure | EventType::WorkspaceConfigure)
 }
 
-/// The body of a configure command from its `data`.
-pub(super) fn body(event: &Event<'_>, event_type: EventType, raw: &RawValue) -> Result<(Option<Actor>, Body), Refusal> {
+/// The body of a configure command from its `data`. Whether a calendar ever opens is asked at the event's own time, where
+/// it has one: a decoder has no clock.
+pub(super) fn body(
+    event: &Event<'_>,
+    event_type: EventType,
+    time: Option<u64>,
+    raw: &RawValue,
+) -> Result<(Option<Actor>, Body), Refusal> {
     let text = raw.get();
     let root: Node<'_> = serde_json::from_str(text).map_err(|error| Refusal::of_json(&error, text, "data"))?;
     let mut reader = Reader::default();
@@ -428,7 +497,8 @@ pub(super) fn body(event: &Event<'_>, event_type: EventType, raw: &RawValue) -> 
         (Body::AgentConfigure { agent, config, expected_version }, faults)
     } else {
         let policy = Box::new(reader.policy(&table));
-        let faults = policy.faults();
+        let mut faults = policy.faults();
+        faults.extend(calendar::faults_of(&policy, time));
         (Body::WorkspaceConfigure { policy, expected_version }, faults)
     };
     Ok((actor, judged(made, &reader.faults, content)?))
@@ -445,6 +515,7 @@ fn judged(made: Body, shape: &[ShapeFault], content: Vec<(String, String)>) -> R
             ShapeFaultKind::UnknownKey
             | ShapeFaultKind::LaterWord
             | ShapeFaultKind::UnknownWord
+            | ShapeFaultKind::Malformed
             | ShapeFaultKind::Combination => continue,
         };
         return Err(Refusal::bad(shown_path(&fault.path), reason, fault.sentence.clone()));

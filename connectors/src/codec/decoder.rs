@@ -56,7 +56,7 @@ impl Decoder {
             }
             None => return Err(Refusal::missing("data")),
             Some(Payload::Raw(raw)) if configuration::is_configuration(event_type) => {
-                configuration::body(&event, event_type, raw)?
+                configuration::body(&event, event_type, time, raw)?
             }
             Some(Payload::Raw(raw)) => event.read(event_type, &*data(event_type, raw)?)?,
             Some(Payload::Read(data)) => event.read(event_type, &data)?,

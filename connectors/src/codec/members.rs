@@ -105,6 +105,9 @@ members! {
         Successor "successor" successor: Option<Text<'a>>,
         Drain "drain" drain: Option<bool>,
         State "state" state: Option<Text<'a>>,
+        Calendar "calendar" calendar: Option<Text<'a>>,
+        From "from" from: Option<Text<'a>>,
+        Openings "openings" openings: Option<Vec<Vec<Text<'a>>>>,
     }
     only_known {
         WrapUp "wrap_up",
@@ -259,8 +262,10 @@ pub(super) const fn read_by(event_type: EventType) -> Members {
             }
         }
         EventType::AgentConfigure | EventType::WorkspaceConfigure => NOTHING,
+        EventType::CalendarExpand => {
+            const { Members::of(&[Member::Actor, Member::Calendar, Member::From, Member::Until, Member::Openings]) }
+        }
         EventType::CustomerErased
-        | EventType::CalendarExpand
         | EventType::CallbackRequest
         | EventType::ParticipantAdd
         | EventType::ParticipantRemove => NOTHING,

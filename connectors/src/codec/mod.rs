@@ -72,6 +72,8 @@ pub mod limits {
     pub const ESCALATION_LEVEL: u8 = engine::policy::limits::NINE;
     /// Units of work that was not routed here, from 1.
     pub const UNITS: u32 = engine::policy::limits::UNITS;
+    /// Of one expansion of a calendar.
+    pub const OPENINGS: usize = engine::policy::limits::OPENINGS;
     /// A survey's score, and its greatest possible one.
     pub const SCORE: u32 = 1_000;
 }

@@ -6,7 +6,7 @@
 
 use super::timestamp::put_timestamp;
 use engine::decision::{
-    DecisionType, Outcome, Position, Preference, Reason, Told, ToldAgent, ToldConversation, ToldDetail, Turn,
+    DecisionType, Outcome, Position, Preference, Reason, Told, ToldAgent, ToldClock, ToldConversation, ToldDetail, Turn,
 };
 
 /// Where a decision stands in its journal.
@@ -145,6 +145,9 @@ fn data(told: &Told, json: &mut Json<'_>) {
     if let Some(detail) = &told.detail {
         self::detail(detail, json);
     }
+    if let Some(clock) = &told.clock {
+        self::clock(clock, told, json);
+    }
 }
 
 /// How an event was answered that changed nothing, or was refused. A duplicate's outcome is that of the first time.
@@ -233,6 +236,24 @@ fn detail(detail: &ToldDetail, json: &mut Json<'_>) {
     }
 }
 
+/// A clock's decisions and the escalations that it makes. `due` is null where it stands still or is never reached.
+fn clock(clock: &ToldClock, told: &Told, json: &mut Json<'_>) {
+    json.begin("clock");
+    json.text("clock", clock.clock.word());
+    json.number("generation", u64::from(clock.generation));
+    json.time("started_at", clock.started_at);
+    json.number("target_ms", clock.target_ms);
+    json.time_or_null("due", clock.due);
+    json.number_or_null("percent", u64::from(clock.percent));
+    json.number("wall_ms", clock.wall_ms);
+    json.number("business_ms", clock.business_ms);
+    json.number("over_ms", clock.over_ms);
+    if told.decision_type == DecisionType::ClockCompleted && told.reason != Reason::None {
+        json.text("result", told.reason.word());
+    }
+    json.end();
+}
+
 /// A JSON object being written: knows whether a comma is due, and how texts are escaped (RFC 8259 §7).
 struct Json<'o> {
     out: &'o mut Vec<u8>,
@@ -298,6 +319,24 @@ impl<'o> Json<'o> {
         self.out.push(b'"');
     }
 
+    /// 0 is none.
+    fn time_or_null(&mut self, key: &str, ms: u64) {
+        if ms == 0 {
+            self.text_or_null(key, "");
+        } else {
+            self.time(key, ms);
+        }
+    }
+
+    /// 0 is none.
+    fn number_or_null(&mut self, key: &str, number: u64) {
+        if number == 0 {
+            self.text_or_null(key, "");
+        } else {
+            self.number(key, number);
+        }
+    }
+
     fn flag(&mut self, key: &str, flag: bool) {
         self.key(key);
         self.raw(if flag { "true" } else { "false" });
@@ -351,6 +390,7 @@ impl<'o> Json<'o> {
 mod tests {
     use super::*;
     use engine::decision::{AgentState, PhaseWord};
+    use engine::policy::ClockKind;
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
@@ -495,6 +535,46 @@ mod tests {
         );
         let data = &rendered(&Told { detail: Some(ToldDetail::default()), ..told() }, None)["data"];
         assert_eq!(data, &rendered(&told(), None)["data"]);
+    }
+
+    #[test]
+    fn a_clock_stands_in_the_data_of_what_it_decides() {
+        let clock = ToldClock {
+            clock: ClockKind::NextResponse,
+            generation: 3,
+            started_at: 400,
+            target_ms: 1_000,
+            due: 0,
+            percent: 0,
+            wall_ms: 5_000,
+            business_ms: 1_200,
+            over_ms: 200,
+        };
+        let of = |decision_type, reason, clock| Told { decision_type, reason, clock: Some(clock), ..told() };
+        let missed = rendered(&of(DecisionType::ClockCompleted, Reason::Missed, clock), None);
+        assert_eq!(missed["type"], "strowger.clock.completed");
+        assert_eq!((&missed["subject"], &missed["data"]["reason"]), (&json!("c1"), &json!("missed")));
+        let expected = json!({
+            "clock": "next_response",
+            "generation": 3,
+            "started_at": "1970-01-01T00:00:00.400Z",
+            "target_ms": 1_000,
+            "due": null,
+            "percent": null,
+            "wall_ms": 5_000,
+            "business_ms": 1_200,
+            "over_ms": 200,
+            "result": "missed",
+        });
+        assert_eq!(missed["data"]["clock"], expected);
+        let warned = ToldClock { due: 1_400, percent: 75, over_ms: 0, ..clock };
+        let warned = &rendered(&of(DecisionType::ClockWarned, Reason::None, warned), None)["data"];
+        assert_eq!(
+            (&warned["clock"]["due"], &warned["clock"]["percent"]),
+            (&json!("1970-01-01T00:00:01.400Z"), &json!(75))
+        );
+        assert_eq!((warned.get("reason"), warned["clock"].get("result")), (None, None));
+        assert_eq!(rendered(&told(), None)["data"].get("clock"), None);
     }
 
     #[test]

@@ -117,7 +117,7 @@ fn an_answer_at_due_is_in_time_and_a_millisecond_later_is_not() {
         = clock.completed met m first_response generation=1 business=60 wall=60
         60.001 reply n anna
         = clock.breached n first_response generation=1 percent=100 (tick)
-        = clock.completed late n first_response generation=1 business=60.001 wall=60.001 over=0.001
+        = clock.completed missed n first_response generation=1 business=60.001 wall=60.001 over=0.001
     ",
     );
 }
@@ -174,7 +174,7 @@ fn a_reply_that_did_not_arrive_stops_nothing() {
         = clock.started failed m first_response generation=2 due=60
         70 reply m anna
         = clock.breached m first_response generation=2 percent=100 (tick at 60.001)
-        = clock.completed late m first_response generation=2 business=70 wall=70 over=10
+        = clock.completed missed m first_response generation=2 business=70 wall=70 over=10
     ",
     );
 }
@@ -194,7 +194,7 @@ fn a_delay_of_the_pipeline_is_nobodys_fault() {
         # What has been said stays said.
         170 reply n anna at=130
         = clock.breached n first_response generation=1 percent=100 (tick at 160.001)
-        = clock.completed late n first_response generation=1 business=60.001 wall=60.001 over=0.001
+        = clock.completed missed n first_response generation=1 business=60.001 wall=60.001 over=0.001
     ",
     );
 }
@@ -250,7 +250,7 @@ fn in_a_backlog_a_timer_fires_between_what_lies_before_and_after_it() {
         = clock.completed met m first_response generation=1 business=40 wall=40
         90 reply n anna
         = clock.breached n first_response generation=1 percent=100 (tick at 80.001)
-        = clock.completed late n first_response generation=1 business=70 wall=70 over=10
+        = clock.completed missed n first_response generation=1 business=70 wall=70 over=10
         600 caught_up
         = nothing
     ",
@@ -325,7 +325,7 @@ fn a_target_halved_in_mid_flight_keeps_its_start() {
         = clock.started updated m first_response generation=1 due=600 (tick)
         = clock.started updated n first_response generation=1 due=630 (tick)
         50 reply m anna
-        = clock.completed late m first_response generation=1 business=50 wall=50
+        = clock.completed missed m first_response generation=1 business=50 wall=50
         60 policy queue main
         = clock.cancelled no_target n first_response generation=1 (tick)
     ",
@@ -387,7 +387,7 @@ fn a_reply_window_counts_from_the_last_message() {
         = clock.warned m reply_window generation=2 percent=75 (tick)
         150.001 reply m anna
         = clock.breached m reply_window generation=2 percent=100 (tick)
-        = clock.completed late m reply_window generation=2 business=100.001 wall=100.001 over=0.001
+        = clock.completed missed m reply_window generation=2 business=100.001 wall=100.001 over=0.001
     ",
     );
 }

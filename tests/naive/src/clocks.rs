@@ -364,7 +364,7 @@ impl Step<'_> {
         let Some(told) = self.told_clock(creation, id, kind, at, 0) else { return };
         let is_met = told.business_ms <= told.target_ms && clock.fired < BREACH;
         self.set_clock(creation, id, kind, ServiceClock { gait: Gait::Off, ..clock });
-        let reason = if is_met { Reason::Met } else { Reason::Late };
+        let reason = if is_met { Reason::Met } else { Reason::Missed };
         let credited = self.credited(creation, id, kind);
         self.tell_of_clock(DecisionType::ClockCompleted, reason, creation, id, told);
         let agent = credited.map(|agent| self.told_agent(self.workspace.agent_index[&agent]));

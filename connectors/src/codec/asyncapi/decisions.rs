@@ -2,6 +2,7 @@
 
 use super::{keyed_by_workspace, reference, schema};
 use engine::decision::{AgentState, DecisionType, Outcome, PhaseWord, Preference, Reason, Turn};
+use engine::policy::ClockKind;
 use serde_json::{Map, Value, json};
 
 pub(super) fn channel() -> Value {
@@ -30,6 +31,7 @@ fn message(decision_type: DecisionType) -> Value {
     let mut data = vec![schema("decided"), schema("detail")];
     match about(decision_type) {
         About::Conversation => data.push(schema("told-conversation")),
+        About::Clock => data.extend([schema("told-conversation"), json!({ "required": ["clock"] })]),
         About::Agent => data.push(json!({ "required": ["agent"] })),
         About::Answer => data.push(schema("answer")),
         About::Other => {}
@@ -56,6 +58,8 @@ fn message(decision_type: DecisionType) -> Value {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum About {
     Conversation,
+    /// A clock of a conversation.
+    Clock,
     Agent,
     /// How an event was answered.
     Answer,
@@ -71,6 +75,13 @@ pub(super) fn about(decision_type: DecisionType) -> About {
         | DecisionType::QueueChanged
         | DecisionType::CustomerMerged
         | DecisionType::SourceSuspect => About::Other,
+        DecisionType::ClockStarted
+        | DecisionType::ClockPaused
+        | DecisionType::ClockResumed
+        | DecisionType::ClockWarned
+        | DecisionType::ClockBreached
+        | DecisionType::ClockCompleted
+        | DecisionType::ClockCancelled => About::Clock,
         _ => About::Conversation,
     }
 }
@@ -117,8 +128,10 @@ pub(super) fn schemas() -> Map<String, Value> {
                 "reason": { "type": "string", "description": "Absent where the type says all." },
                 "agent": schema("told-agent"),
                 "policy_version": { "type": "integer" },
+                "clock": schema("told-clock"),
             },
         },
+        "told-clock": told_clock(),
         "position": {
             "type": "object",
             "description": "Where it stands in its shard's journal.",
@@ -247,6 +260,41 @@ fn told_conversation() -> Value {
     })
 }
 
+fn told_clock() -> Value {
+    let number = |description: &str| json!({ "type": "integer", "description": description });
+    let time = |description: &str| json!({ "type": "string", "format": "date-time", "description": description });
+    let properties = json!({
+        "clock": { "type": "string", "enum": words(ClockKind::ALL, ClockKind::word), "description": "What it measures." },
+        "generation": number("Rises with each start of this clock in its conversation."),
+        "started_at": time("Since when the customer waits."),
+        "target_ms": number("How long it may take, in business time."),
+        "due": {
+            "anyOf": [{ "type": "string", "format": "date-time" }, { "type": "null" }],
+            "description": "When the target is reached; null: it stands still, or that is not known.",
+        },
+        "percent": {
+            "type": ["integer", "null"],
+            "description": "The share of the target that is told of; 100 is the breach.",
+        },
+        "wall_ms": number("How long it has taken, nothing subtracted."),
+        "business_ms": number("What of it counts for the target: met while this is not above it."),
+        "over_ms": number("What it is above the target."),
+    });
+    let required: Vec<String> = properties.as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect();
+    let mut schema = json!({
+        "type": "object",
+        "description": "A clock as its decision tells it; durations that are not over yet are those until now.",
+        "required": required,
+        "properties": properties,
+    });
+    schema["properties"]["result"] = json!({
+        "type": "string",
+        "enum": ["met", "missed"],
+        "description": "Of `clock.completed`: the same as its reason.",
+    });
+    schema
+}
+
 fn words<T: Copy>(all: &[T], word: fn(T) -> &'static str) -> Vec<&'static str> {
     all.iter().map(|item| word(*item)).collect()
 }
@@ -261,6 +309,7 @@ const CODES: &[Reason] = &[
     Reason::UnknownTier,
     Reason::UnknownLevel,
     Reason::UnknownEngagement,
+    Reason::UnknownCalendar,
     Reason::NotLive,
     Reason::AlreadyOpen,
     Reason::OpensNothing,
@@ -364,7 +413,9 @@ pub fn reasons(decision_type: DecisionType) -> &'static [Reason] {
         ],
         DecisionType::ConversationTransferred => &[Reason::Transfer],
         DecisionType::ConversationRelaxed => &[Reason::Step, Reason::FirstRing],
-        DecisionType::ConversationEscalated => &[Reason::Command, Reason::Transfers, Reason::OwnerSilent],
+        DecisionType::ConversationEscalated => {
+            &[Reason::Command, Reason::Transfers, Reason::OwnerSilent, Reason::Clock]
+        }
         DecisionType::ConversationSnoozed | DecisionType::MessageRouted | DecisionType::WorkspaceConfigured => &[],
         DecisionType::ConversationWoken => &[Reason::Command, Reason::Due, Reason::Message],
         DecisionType::ConversationParked => ways_out![AllDeclined],
@@ -406,6 +457,8 @@ pub fn reasons(decision_type: DecisionType) -> &'static [Reason] {
             Reason::Drained,
             Reason::Undrained,
             Reason::Removed,
+            Reason::ShiftBegan,
+            Reason::ShiftEnded,
         ],
         DecisionType::CapacityExceeded => {
             &[Reason::Override, Reason::CapacityLowered, Reason::Fact, Reason::Woken, Reason::Engaged]
@@ -417,8 +470,25 @@ pub fn reasons(decision_type: DecisionType) -> &'static [Reason] {
         DecisionType::ClockStarted => &[Reason::Started, Reason::Updated, Reason::Message, Reason::Failed],
         DecisionType::ClockPaused => &[Reason::Theirs, Reason::Snoozed, Reason::Parked, Reason::Closed],
         DecisionType::ClockResumed | DecisionType::ClockWarned | DecisionType::ClockBreached => &[],
-        DecisionType::ClockCompleted => &[Reason::Met, Reason::Late],
-        DecisionType::ClockCancelled => &[Reason::NoTarget, Reason::Transfer, Reason::Merged],
+        DecisionType::ClockCompleted => &[Reason::Met, Reason::Missed],
+        // It leaves its queue, has no target any more, or its conversation ends otherwise than it measures.
+        DecisionType::ClockCancelled => ways_out![
+            NoTarget,
+            Transfer,
+            Merged,
+            Resolved,
+            Contained,
+            ContactEnded,
+            CloseAfter,
+            Missed,
+            Stale,
+            ReopenWindowPassed,
+            Abandoned,
+            ShortAbandoned,
+            LeftInBot,
+            Snoozed,
+            Parked
+        ],
         DecisionType::EventRecorded => &RECORDED,
         DecisionType::CommandRejected => CODES,
     }

@@ -128,6 +128,7 @@ pub(super) fn required(event_type: EventType) -> &'static [Member] {
         EventType::OfferAccept | EventType::OfferDecline => &[Member::Offer],
         EventType::AgentRemove | EventType::AgentDrain => &[Member::Agent],
         EventType::QueueControl => &[Member::Queue, Member::State],
+        EventType::CalendarExpand => &[Member::Calendar, Member::Until, Member::Openings],
         other if read_by(other).has(Member::ExpectedEpoch) || other == EventType::WrapupComplete => {
             &[Member::Conversation]
         }
@@ -283,6 +284,10 @@ fn member_schema(event_type: EventType, member: Member) -> Value {
         Member::Until if event_type == EventType::QueueControl => {
             described(schema("time"), "When this ends by itself; absent: by the next command.")
         }
+        Member::Until if event_type == EventType::CalendarExpand => described(
+            schema("time"),
+            "Up to here the openings are known: nothing is open behind it. Later than `from`.",
+        ),
         Member::Until => described(schema("time"), "When it wakes by itself."),
         Member::Priority => whole(0, limits::PRIORITY.into()),
         Member::Survivor => described(schema("id"), "`conversation` or `other`; absent: the older of the two."),
@@ -294,6 +299,17 @@ fn member_schema(event_type: EventType, member: Member) -> Value {
             words(&["open", "closed", "emergency", "none"]),
             "Above the queue's calendar; `none` takes this word back.",
         ),
+        Member::Calendar => described(schema("id"), "The calendar, as the workspace's policy names it."),
+        Member::From => described(
+            schema("time"),
+            "From here on the openings are these; what is known before it stays. Absent: all is replaced.",
+        ),
+        Member::Openings => json!({
+            "type": "array",
+            "items": { "type": "array", "items": schema("time"), "minItems": 2, "maxItems": 2 },
+            "maxItems": limits::OPENINGS,
+            "description": "Each its begin and its end, in order and without overlap.",
+        }),
         Member::WrapUp | Member::Unknown => json!({}),
     }
 }
@@ -425,7 +441,9 @@ fn summary(event_type: EventType) -> &'static str {
         EventType::AgentDrain => "An agent gets no new work, or gets it again.",
         EventType::QueueControl => "A queue is opened or closed by command.",
         EventType::WorkspaceConfigure => "A workspace's policy is replaced.",
-        EventType::CalendarExpand => "A calendar's openings.",
+        EventType::CalendarExpand => {
+            "A calendar's openings in UTC. The process sends it for each calendar of a policy, and again in time."
+        }
         EventType::CallbackRequest => "A customer is to be called back.",
         EventType::ParticipantAdd => "Somebody takes part in a conversation.",
         EventType::ParticipantRemove => "Somebody no longer takes part in a conversation.",
@@ -474,6 +492,7 @@ fn member_example(event_type: EventType, member: Member) -> Value {
             | EventType::CustomerUpdated
             | EventType::CustomerLinked
             | EventType::CustomerUnlinked
+            | EventType::CalendarExpand
             | EventType::SourceHeartbeat => json!({ "kind": "system" }),
             _ => json!({ "kind": "agent", "id": "anna" }),
         },
@@ -516,6 +535,7 @@ fn member_example(event_type: EventType, member: Member) -> Value {
         Member::Place => json!("back"),
         Member::WaitS => json!(120.5),
         Member::Level => json!(2),
+        Member::Until if event_type == EventType::CalendarExpand => json!("2026-12-31T23:00:00.000Z"),
         Member::Until => json!("2026-11-27T08:00:00.000Z"),
         Member::Priority => json!(7),
         Member::Survivor => json!("c-8"),
@@ -524,6 +544,12 @@ fn member_example(event_type: EventType, member: Member) -> Value {
         Member::Successor => json!("bert"),
         Member::Drain => json!(false),
         Member::State => json!("closed"),
+        Member::Calendar => json!("office"),
+        Member::From => json!("2026-11-25T23:00:00.000Z"),
+        Member::Openings => json!([
+            ["2026-11-26T08:00:00.000Z", "2026-11-26T17:00:00.000Z"],
+            ["2026-11-27T08:00:00.000Z", "2026-11-27T17:00:00.000Z"],
+        ]),
         Member::WrapUp | Member::Unknown => Value::Null,
     }
 }

@@ -7,7 +7,8 @@ use super::decisions::{About, about, reasons};
 use super::events::{example, is_built, required};
 use super::{asyncapi, document};
 use engine::decision::{
-    DecisionType, Outcome, PhaseWord, Position, Preference, Reason, Told, ToldAgent, ToldConversation, ToldDetail, Turn,
+    DecisionType, Outcome, PhaseWord, Position, Preference, Reason, Told, ToldAgent, ToldClock, ToldConversation,
+    ToldDetail, Turn,
 };
 use engine::id::HashKey;
 use engine::input::{Body, EventType, Input};
@@ -267,7 +268,9 @@ fn a_member_of_another_type_of_json_is_refused_with_its_path() {
                 | Member::To => {
                     vec![json!("x"), json!(5), json!(true), json!(["x"])]
                 }
-                Member::Channels | Member::Mentions | Member::OpenContacts => vec![json!("x"), json!(5), json!({})],
+                Member::Channels | Member::Mentions | Member::OpenContacts | Member::Openings => {
+                    vec![json!("x"), json!(5), json!({})]
+                }
                 Member::Warm | Member::Drain | Member::Blocked => vec![json!("true"), json!(1), json!([])],
                 Member::WaitS | Member::ExpiresInS => vec![json!("60"), json!(true), json!([60])],
                 Member::Sequence
@@ -352,8 +355,13 @@ fn rendered(decision_type: DecisionType, reason: Reason) -> Value {
         sentence: "why".into(),
         event_type: "note.add".into(),
         first: Some(Position { seq: 1, idx: 2 }),
-        conversation: matches!(about, About::Conversation).then_some(conversation),
+        conversation: matches!(about, About::Conversation | About::Clock).then_some(conversation),
         agent: matches!(about, About::Conversation | About::Agent).then(ToldAgent::default),
+        clock: (matches!(about, About::Clock) || reason == Reason::Clock).then(|| ToldClock {
+            percent: u16::from(decision_type == DecisionType::ClockWarned) * 75,
+            due: u64::from(decision_type != DecisionType::ClockPaused),
+            ..ToldClock::default()
+        }),
         detail: Some(ToldDetail { offer: 1, until: 2, text: "t".into(), other: "o".into(), number: 3 }),
         policy_version: 4,
         ..Told::default()
@@ -408,6 +416,7 @@ fn takes(document: &Value, schema: &Value, value: &Value) -> bool {
             "minimum" => value.as_f64().is_none_or(|number| number >= given.as_f64().unwrap()),
             "maximum" => value.as_f64().is_none_or(|number| number <= given.as_f64().unwrap()),
             "maxItems" => list.is_none_or(|list| list.len() as u64 <= bound),
+            "minItems" => list.is_none_or(|list| list.len() as u64 >= bound),
             "minProperties" => object.is_none_or(|members| members.len() as u64 >= bound),
             "maxProperties" => object.is_none_or(|members| members.len() as u64 <= bound),
             "items" => list.is_none_or(|list| list.iter().all(|item| takes(document, given, item))),

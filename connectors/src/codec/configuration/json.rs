@@ -3,9 +3,10 @@
 //! Of what issue after issue adds to a table, only what is not at its default is written: a workspace of a thousand
 //! queues stays within the size of one event.
 
+use crate::calendar::{date_text, span_text, weekly_texts};
 use engine::policy::{
-    AgentConfig, Channel, Exit, ExitKind, FirstRing, Membership, Policy, Queue, RoundEnd, Rule, Rung, SkillLevel, Step,
-    Strategy, Subject, WrapUp, WrapUpMode,
+    AgentConfig, Calendar, Channel, Clock, ClockLevel, DateOpenings, Exit, ExitKind, FirstRing, Membership, PauseOn,
+    Policy, Queue, RoundEnd, Rule, Rung, SkillLevel, Step, Strategy, Subject, Target, WrapUp, WrapUpMode,
 };
 use serde_json::{Map, Value, json};
 
@@ -57,6 +58,8 @@ pub fn policy_to_json(policy: &Policy) -> Value {
     json.put("tier", tiers);
     json.put("queue", policy.queues.iter().map(queue_to_json).collect::<Vec<_>>());
     json.put("rule", policy.rules.iter().map(rule_to_json).collect::<Vec<_>>());
+    json.list("calendar", &policy.calendars.iter().map(calendar_to_json).collect::<Vec<_>>());
+    json.list("clock", &policy.clocks.iter().map(clock_to_json).collect::<Vec<_>>());
     json.into()
 }
 
@@ -76,11 +79,12 @@ pub fn agent_to_json(agent: &str, config: &AgentConfig) -> Value {
         json.put("limits", limits.collect::<Map<_, _>>());
     }
     json.list("memberships", &memberships_to_json(&config.memberships));
+    json.unless("shifts", &*config.shifts, "");
     json.into()
 }
 
 fn channel_to_json(channel: &Channel) -> Value {
-    let of_nature = Channel::of_nature(&channel.name, channel.live);
+    let of_nature = usual::channel(&channel.name, channel.live);
     let mut json = Sparse::of(json!({
         "live": channel.live,
         "units": channel.units,
@@ -113,6 +117,7 @@ fn channel_to_json(channel: &Channel) -> Value {
     json.seconds("close_after_s", channel.close_after_ms, of_nature.close_after_ms);
     json.unless("their_turn_units", channel.their_turn_units, of_nature.their_turn_units);
     json.seconds("their_turn_after_s", channel.their_turn_after_ms, of_nature.their_turn_after_ms);
+    json.seconds("reply_window_s", channel.reply_window_ms, of_nature.reply_window_ms);
     json.into()
 }
 
@@ -176,6 +181,7 @@ fn queue_to_json(queue: &Queue) -> Value {
     json.some("wrap_up", queue.wrap_up.as_ref().map(wrap_up_to_json));
     json.unless("context_required", queue.context_required, false);
     json.list("escalation", &queue.ladder.iter().map(rung_to_json).collect::<Vec<_>>());
+    json.unless("calendar", &*queue.calendar, "");
     json.into()
 }
 
@@ -209,6 +215,50 @@ fn rung_to_json(rung: &Rung) -> Value {
     json.unless("priority", rung.priority, 0);
     json.unless("queue", &*rung.queue, "");
     json.list("notify", &rung.notify);
+    json.into()
+}
+
+fn calendar_to_json(calendar: &Calendar) -> Value {
+    let mut json = Sparse::of(json!({ "name": calendar.name, "zone": calendar.zone }));
+    json.list("open", &weekly_texts(&calendar.weekly));
+    let date = |own: &DateOpenings| {
+        let mut json = Sparse::of(json!({ "date": date_text(own.date) }));
+        json.list("open", &own.openings.iter().map(|opening| span_text(*opening)).collect::<Vec<_>>());
+        Value::from(json)
+    };
+    json.list("dates", &calendar.dates.iter().map(date).collect::<Vec<_>>());
+    json.into()
+}
+
+fn clock_to_json(clock: &Clock) -> Value {
+    let mut json = Sparse::of(json!({ "kind": clock.kind.word() }));
+    json.unless("calendar", &*clock.calendar, "");
+    json.seconds("target_s", clock.target_ms, 0);
+    json.list("targets", &clock.targets.iter().map(target_to_json).collect::<Vec<_>>());
+    json.list("warn_percent", &clock.warn_percent);
+    let words = |pauses: &Vec<PauseOn>| pauses.iter().map(|pause| pause.word()).collect::<Vec<_>>();
+    json.some("pause_on", clock.pause_on.as_ref().map(words));
+    json.list("level", &clock.levels.iter().map(clock_level_to_json).collect::<Vec<_>>());
+    json.into()
+}
+
+fn target_to_json(target: &Target) -> Value {
+    let mut json = Sparse::default();
+    json.unless("queue", &*target.queue, "");
+    json.unless("tier", &*target.tier, "");
+    json.unless("channel", &*target.channel, "");
+    json.put("target_s", seconds(target.target_ms));
+    json.into()
+}
+
+fn clock_level_to_json(level: &ClockLevel) -> Value {
+    let mut json = Sparse::of(json!({ "percent": level.percent }));
+    json.unless("priority", level.priority, 0);
+    json.unless("relax", level.relax, false);
+    json.list("notify", &level.notify);
+    json.unless("reassign", level.reassign, false);
+    json.unless("queue", &*level.queue, "");
+    json.unless("escalate", level.escalate, 0);
     json.into()
 }
 

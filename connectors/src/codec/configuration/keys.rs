@@ -4,7 +4,9 @@
 //! workspace file is printed from the same lists (`schema`). Bounds are those that `engine::faults` judges by.
 
 use engine::faults::COUNT_MAX;
-use engine::policy::{ExitKind, OnOffline, OwnerAbsent, Pick, RoundEnd, Strategy, WrapUpMode, limits};
+use engine::policy::{
+    ClockKind, ExitKind, OnOffline, OwnerAbsent, PauseOn, Pick, RoundEnd, Strategy, WrapUpMode, limits,
+};
 
 /// The keys of one table, in several lists where tables share some.
 pub(crate) type Keys = &'static [&'static [Key]];
@@ -38,6 +40,16 @@ pub(crate) enum Holds {
     Share,
     /// One of a list.
     Word(fn() -> Vec<&'static str>),
+    /// A list of them, each once.
+    Words(fn() -> Vec<&'static str>),
+    /// A list of whole numbers, from and to, and at most so many.
+    Numbers(u64, u64, usize),
+    /// Opening hours of a week: texts like `mon-fri 09:00-18:00`, at most so many.
+    WeeklyOpenings(usize),
+    /// Opening hours of one day: texts like `09:00-18:00`, at most so many.
+    DayOpenings(usize),
+    /// A text like `2026-12-24`.
+    Date,
     /// Levels of skills by their names.
     Levels,
     /// Whole numbers by names, from and to.
@@ -54,8 +66,8 @@ pub(crate) enum Holds {
 }
 
 use Holds::{
-    Anything, Attributes, Flag, Levels, Name, Named, Names, Seconds, Share, SomeSeconds, Table, Tables, Text, Whole,
-    Wholes, Word,
+    Anything, Attributes, Date, DayOpenings, Flag, Levels, Name, Named, Names, Numbers, Seconds, Share, SomeSeconds,
+    Table, Tables, Text, WeeklyOpenings, Whole, Wholes, Word, Words,
 };
 
 const fn key(name: &'static str, holds: Holds, says: &'static str) -> Key {
@@ -133,7 +145,68 @@ const POLICY: &[Key] = &[
     key("tier", Named(TIER, limits::TIERS), "a class of customers"),
     key("queue", Tables(QUEUE, limits::QUEUES), "a queue; there is at least one"),
     key("rule", Tables(RULE, limits::RULES), "where a contact goes: the first that matches; one has no `when`"),
+    key("calendar", Tables(CALENDAR, limits::CALENDARS), "when people work, in local time"),
+    key("clock", Tables(CLOCK, ClockKind::ALL.len()), "how long something may take, and what happens when it does"),
 ];
+
+const CALENDAR: Keys = &[&[
+    must("name", Name, "by which queues, agents, clocks and rules name it"),
+    must("zone", Name, "a time zone of the IANA database, like Europe/Berlin"),
+    key(
+        "open",
+        WeeklyOpenings(limits::WEEKLY_OPENINGS),
+        "days and hours, like `mon-fri 09:00-18:00`; an end at or before its begin is on the next day",
+    ),
+    key("dates", Tables(CALENDAR_DATE, limits::DATES), "days that are not as their weekday"),
+]];
+
+const CALENDAR_DATE: Keys = &[&[
+    must("date", Date, "like 2026-12-24"),
+    key("open", DayOpenings(limits::OPENINGS_OF_DATE), "hours, like `09:00-12:00`; left out, a holiday"),
+]];
+
+const CLOCK: Keys = &[&[
+    must("kind", word_of!(ClockKind), "what it measures; one clock of a kind"),
+    key(
+        "calendar",
+        Name,
+        "counts while this is open; `always` at every moment; default the queue's; a reply_window has none",
+    ),
+    key(
+        "target_s",
+        Seconds,
+        "the target where none of `targets` fits; 0 none, the default; a reply_window: its channel's",
+    ),
+    key("targets", Tables(TARGET, limits::TARGETS), "targets of some conversations: the first that fits"),
+    key("warn_percent", Numbers(1, 99, limits::CLOCK_LEVELS), "warns at these shares of the target, rising"),
+    key(
+        "pause_on",
+        Words(|| PauseOn::ALL.iter().map(|word| word.word()).collect()),
+        "stands still while it is so; default of a resolution snoozed and parked, of the others nothing",
+    ),
+    key("level", Tables(CLOCK_LEVEL, limits::CLOCK_LEVELS), "what happens at a share of the target"),
+]];
+
+const TARGET: Keys = &[&[
+    key("queue", Name, "in this queue"),
+    key("tier", Name, "of a customer of this tier"),
+    key("channel", Name, "on this channel"),
+    must("target_s", SomeSeconds, "it may take so long"),
+]];
+
+const CLOCK_LEVEL: Keys = &[&[
+    must(
+        "percent",
+        Whole(1, limits::PERCENT as u64),
+        "at this share of the target; 100 is the breach, and more is allowed",
+    ),
+    key("priority", Whole(0, 9), "its priority from then on, if that is higher"),
+    key("relax", Flag, "one that waits takes its next relaxation step; default false"),
+    key("notify", Names(limits::NOTIFY), "agents to notify"),
+    key("reassign", Flag, "is taken from its owner where another could take it now; default false"),
+    key("queue", Name, "where one that waits goes; left out, it stays"),
+    key("escalate", Whole(1, 9), "climbs to this level of its queue's escalation"),
+]];
 
 const CHANNEL: Keys = &[&[
     key("live", Flag, "the customer is there while he waits; must be said of what is no standard channel"),
@@ -155,6 +228,12 @@ const CHANNEL: Keys = &[&[
     key("close_after_s", SomeSeconds, "async, the customer's turn: resolves after so long; default 604800"),
     key("their_turn_units", Whole(0, UNITS_MAX), "async: capacity taken in the customer's turn; default 0"),
     key("their_turn_after_s", Seconds, "async: `their_turn_units` count after so long; default 0, at once"),
+    key(
+        "reply_window_s",
+        Seconds,
+        "async: free replies are possible so long after the customer's last message; 0 always, the default; whatsapp, \
+            facebook and instagram 86400",
+    ),
 ]];
 
 const WRAP_UP: Keys = &[&[
@@ -176,9 +255,9 @@ const OWNER_ABSENT: Keys = &[&[
     must(
         "mode",
         word_of!(OwnerAbsent),
-        "wait, until_next_shift (as wait, until there are shifts) or return (queued again at once, he is preferred)",
+        "wait, until_next_shift (until he works again) or return (queued again at once, he is preferred)",
     ),
-    key("for_s", SomeSeconds, "he is waited for so long; default 300; not with return"),
+    key("for_s", SomeSeconds, "he is waited for so long at most; default 300; not with return"),
 ]];
 
 const ENTRY: Keys = &[&[
@@ -239,6 +318,7 @@ const QUEUE: Keys = &[&[
     key("wrap_up", Table(WRAP_UP), "instead of the channel's"),
     key("context_required", Flag, "a transfer needs a note or summary; default false"),
     key("escalation", Tables(ESCALATION, limits::RUNGS), "a level of escalation"),
+    key("calendar", Name, "its business hours; default always open"),
 ]];
 
 /// Every strategy but the one that assigns nothing.
@@ -286,6 +366,8 @@ const WHEN: Keys = &[&[
     key("tier", Name, "from a customer of this tier"),
     key("language", Name, "in this language"),
     key("attributes", Attributes, "with these attributes"),
+    key("open", Name, "while this calendar is open"),
+    key("closed", Name, "while this calendar is closed"),
 ]];
 
 const AGENT: &[Key] = &[
@@ -297,6 +379,7 @@ const AGENT: &[Key] = &[
     key("channels", Names(limits::CHANNELS), "channels he serves; default all"),
     key("limits", Wholes(1, UNITS_MAX), "conversations at once by channel"),
     key("memberships", Tables(MEMBERSHIP, limits::MEMBERSHIPS), "queues he serves; default his team's, else all"),
+    key("shifts", Name, "the calendar in which he works: outside of it he gets nothing new; default always"),
 ];
 
 /// Every key of a workspace file, once.

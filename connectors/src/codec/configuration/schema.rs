@@ -48,6 +48,22 @@ fn of(holds: Holds) -> Value {
         Holds::SomeSeconds => seconds(0.001),
         Holds::Share => json!({ "type": "number", "minimum": 0, "maximum": 1 }),
         Holds::Word(words) => json!({ "enum": words() }),
+        Holds::Words(words) => {
+            let words = words();
+            json!({ "type": "array", "items": { "enum": words }, "maxItems": words.len(), "uniqueItems": true })
+        }
+        Holds::Numbers(min, max, count) => {
+            json!({ "type": "array", "items": of(Holds::Whole(min, max)), "maxItems": count, "uniqueItems": true })
+        }
+        Holds::WeeklyOpenings(max) => {
+            let pattern = format!("^{DAYS}(,{DAYS})* {SPAN}$");
+            json!({ "type": "array", "items": { "type": "string", "pattern": pattern }, "maxItems": max })
+        }
+        Holds::DayOpenings(max) => {
+            let pattern = format!("^{SPAN}$");
+            json!({ "type": "array", "items": { "type": "string", "pattern": pattern }, "maxItems": max })
+        }
+        Holds::Date => json!({ "type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$" }),
         Holds::Levels => by_name(of(Holds::Whole(0, limits::LEVEL.into())), limits::SKILLS_OF_ONE),
         Holds::Wholes(min, max) => by_name(of(Holds::Whole(min, max)), limits::CHANNELS),
         Holds::Attributes => json!({
@@ -62,6 +78,10 @@ fn of(holds: Holds) -> Value {
         Holds::Anything => json!({}),
     }
 }
+
+/// As `crate::calendar` reads them.
+const DAYS: &str = "(mon|tue|wed|thu|fri|sat|sun)(-(mon|tue|wed|thu|fri|sat|sun))?";
+const SPAN: &str = "([01][0-9]|2[0-3]):[0-5][0-9]-(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)";
 
 fn name() -> Value {
     json!({ "type": "string", "minLength": 1, "maxLength": limits::TEXT_BYTES, "pattern": "^[!-~]+$" })

@@ -5,30 +5,14 @@
 //! judged by who reads them, content by `engine::faults`.
 
 use super::keys::{Holds, Key, Keys, homes, names};
+use crate::calendar::{parse_date, parse_span, parse_weekly};
 use crate::codec::node::{Node, Value};
 use engine::faults::join_key;
 use engine::policy::SkillLevel;
 use std::borrow::Cow;
 
 /// Keys and words of routing.md that this build does not have. Taking one silently would promise what nobody does.
-pub(super) const LATER: &[&str] = &[
-    "business_hours",
-    "calendar",
-    "calendars",
-    "callback",
-    "clock",
-    "clocks",
-    "estimated_wait_above_s",
-    "group_shares",
-    "groups",
-    "holidays",
-    "openings",
-    "pause_on",
-    "reply_window_s",
-    "shift",
-    "shifts",
-    "zone",
-];
+pub(super) const LATER: &[&str] = &["callback", "estimated_wait_above_s", "group_shares", "groups"];
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum ShapeFaultKind {
@@ -42,6 +26,8 @@ pub(crate) enum ShapeFaultKind {
     LaterWord,
     /// A word that is none of its list.
     UnknownWord,
+    /// A text that does not say what stands there, like hours that are none.
+    Malformed,
     /// A key that does not go with what stands beside it; the path is the key's.
     Combination,
 }
@@ -177,7 +163,27 @@ impl Reader {
             Holds::Flag if matches!(value, Value::Flag(_)) => {}
             Holds::Flag => self.wrong_type(path, "true or false", value, ""),
             Holds::Name | Holds::Text => self.judge_text(value, path),
-            Holds::Names(_) => self.judge_names(value, path),
+            Holds::Names(_) => self.judge_texts(value, path, |reader, value, path| reader.judge_text(value, path)),
+            Holds::Words(words) => {
+                let words = words();
+                self.judge_texts(value, path, |reader, value, path| reader.judge_word(value, path, key.name, &words));
+            }
+            Holds::WeeklyOpenings(_) => {
+                self.judge_texts(value, path, |reader, value, path| reader.judge_written(value, path, parse_weekly));
+            }
+            Holds::DayOpenings(_) => {
+                self.judge_texts(value, path, |reader, value, path| reader.judge_written(value, path, parse_span));
+            }
+            Holds::Date => self.judge_written(value, path, parse_date),
+            Holds::Numbers(..) => match value {
+                Value::List(nodes) => {
+                    for (i, node) in nodes.iter().enumerate() {
+                        self.judge_whole(&node.0, &format!("{path}[{i}]"));
+                    }
+                }
+                Value::Whole(number) => self.wrong_type(path, "a list of numbers", value, format!("write [{number}]")),
+                _ => self.wrong_type(path, "a list of numbers", value, ""),
+            },
             Holds::Whole(..) => self.judge_whole(value, path),
             Holds::Seconds | Holds::SomeSeconds => self.judge_seconds(value, path),
             Holds::Share => self.judge_share(value, path),
@@ -223,11 +229,24 @@ impl Reader {
         }
     }
 
-    fn judge_names(&mut self, value: &Value<'_>, path: &str) {
+    /// A text that is read by `parse`.
+    fn judge_written<T>(&mut self, value: &Value<'_>, path: &str, parse: fn(&str) -> Result<T, String>) {
+        match value {
+            Value::Text(text) => {
+                if let Err(sentence) = parse(text) {
+                    self.fault(ShapeFaultKind::Malformed, path.to_string(), sentence, "");
+                }
+            }
+            Value::Date => self.wrong_type(path, "a text", value, "write it between quotation marks"),
+            other => self.wrong_type(path, "a text", other, ""),
+        }
+    }
+
+    fn judge_texts(&mut self, value: &Value<'_>, path: &str, judge: impl Fn(&mut Reader, &Value<'_>, &str)) {
         match value {
             Value::List(nodes) => {
                 for (i, node) in nodes.iter().enumerate() {
-                    self.judge_text(&node.0, &format!("{path}[{i}]"));
+                    judge(self, &node.0, &format!("{path}[{i}]"));
                 }
             }
             Value::Text(text) if text.chars().count() <= 64 => {
@@ -336,12 +355,24 @@ impl<'n, 'a> Table<'n, 'a> {
     }
 
     pub(super) fn names(&self, key: &str) -> Option<Vec<Box<str>>> {
+        self.each(key, |text| Some(text.into()))
+    }
+
+    /// What a list's texts say; those that say nothing have been noted.
+    pub(super) fn each<T>(&self, key: &str, of_text: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
         let Value::List(nodes) = self.value(key)? else { return None };
-        let text = |node: &Node<'_>| match &node.0 {
-            Value::Text(text) => Some(text.as_ref().into()),
+        let of_node = |node: &Node<'_>| match &node.0 {
+            Value::Text(text) => of_text(text),
             _ => None,
         };
-        Some(nodes.iter().filter_map(text).collect())
+        Some(nodes.iter().filter_map(of_node).collect())
+    }
+
+    /// Those of a list; one that does not fit is above its limit, whatever it is.
+    pub(super) fn numbers(&self, key: &str) -> Vec<u16> {
+        let Some(Value::List(nodes)) = self.value(key) else { return Vec::new() };
+        let number = |node: &Node<'_>| whole_of(&node.0).map(|number| u16::try_from(number).unwrap_or(u16::MAX));
+        nodes.iter().filter_map(number).collect()
     }
 
     pub(super) fn flag(&self, key: &str) -> Option<bool> {

@@ -2,11 +2,14 @@
 
 use super::keys::WORKSPACE_FILE;
 use super::*;
+use crate::calendar::{parse_date, parse_span, parse_weekly};
 use crate::codec::Decoder;
 use crate::workspace_file::WorkspaceFile;
 use engine::id::HashKey;
 use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeSet;
+
+const NOVEMBER_2026: u64 = 1_795_435_200_000;
 
 const EVERY_KEY: &str = include_str!("../../../../examples/workspace.toml");
 
@@ -42,6 +45,7 @@ fn read(file: &Json) -> Read {
     let table = reader.table(&root.0, String::new(), WORKSPACE_FILE);
     let policy = reader.policy(&table);
     let mut content = policy.faults();
+    content.extend(calendar::faults_of(&policy, Some(NOVEMBER_2026)));
     let mut agents = Vec::new();
     for (i, own) in table.tables("agent").iter().enumerate() {
         let config = reader.agent(own);
@@ -216,6 +220,7 @@ fn keys_that_do_not_go_together_are_faults() {
         ("/channel/voice/wrap_up", json!({ "mode": "none", "max_s": 1 }), "channel.voice.wrap_up.max_s"),
         ("/channel/voice/owner_silent_s", json!(5), "channel.voice.owner_silent_s"),
         ("/channel/voice/on_offline", json!({ "then": "keep" }), "channel.voice.on_offline"),
+        ("/channel/voice/reply_window_s", json!(5), "channel.voice.reply_window_s"),
         ("/channel/voice/interrupts", json!(["chat"]), "channel.voice.interrupts"),
         ("/channel/email/max_open_s", json!(5), "channel.email.max_open_s"),
         ("/channel/email/owner_absent", json!({ "mode": "return", "for_s": 5 }), "channel.email.owner_absent.for_s"),
@@ -260,7 +265,7 @@ fn what_is_later_is_named_and_nothing_else_is() {
         assert!(!shape::LATER.contains(&key.name), "{} is built", key.name);
     }
     let sentence = |pointer: &str, value: Json| read(&with(pointer, value)).faults.remove(0).1;
-    for pointer in ["/calendar", "/queue/0/clocks", "/rule/0/when/business_hours", "/agent/0/shifts"] {
+    for pointer in ["/queue/0/callback", "/queue/0/step/0/estimated_wait_above_s", "/group_shares"] {
         assert!(sentence(pointer, json!({})).ends_with("is not built yet"), "{pointer}");
     }
     let callback = sentence("/queue/0/on_full", json!({ "then": "callback" }));
@@ -288,6 +293,68 @@ fn a_key_in_the_wrong_table_is_sent_home() {
     assert!(help("/entry/help@example.org/colour").starts_with("the keys here are: queue, bot"));
 }
 
+#[test]
+fn hours_and_dates_are_read_or_said_to_be_none() {
+    let open = |texts: Json| read(&with("/calendar/0/open", texts)).faults;
+    assert_eq!(open(json!(["mon-fri 09:00-18:00"])), vec![]);
+    assert_eq!(open(json!("mon-fri 09:00-18:00"))[0].0, "calendar[0].open");
+    let wrong = ["mo-fr 09:00-18:00", "mon 9-18", "mon 24:00-25:00", "mon", ""];
+    let found = open(json!(wrong));
+    let places: Vec<&str> = found.iter().map(|(path, _)| path.as_str()).collect();
+    assert_eq!(places, (0..5).map(|i| format!("calendar[0].open[{i}]")).collect::<Vec<_>>());
+    assert_eq!(found[0].1, "`mo` is not a day; days are mon, tue, wed, thu, fri, sat, sun");
+    let date = |value: Json| read(&with("/calendar/0/dates/0", value)).faults.remove(0);
+    let sentence = |value: Json| date(value).1;
+    assert_eq!(sentence(json!({ "date": "2026-02-30" })), "there is no date 2026-02-30");
+    assert_eq!(sentence(json!({ "date": "24.12.2026" })), "`24.12.2026` is not a date, like `2026-12-24`");
+    assert_eq!(date(json!({ "date": "2026-12-24", "open": ["9-12"] })).0, "calendar[0].dates[0].open[0]");
+    assert_eq!(date(json!({ "open": [] })).0, "calendar[0].dates[0].date");
+    let twice = json!([{ "date": "2026-12-24" }, { "date": "2026-12-24" }]);
+    assert_eq!(paths(&with("/calendar/0/dates", twice)), ["calendar[0].dates[1].date"]);
+    assert_eq!(paths(&with("/calendar/0/zone", json!("Europe/Berln"))), ["calendar[0].zone"]);
+    let never = json!({ "name": "office", "zone": "UTC" });
+    assert_eq!(paths(&with("/calendar/0", never)), ["calendar[0].open"]);
+}
+
+#[test]
+fn the_same_hours_are_the_same_bytes_however_they_are_written() {
+    let weekly = |texts: Json| read(&with("/calendar/0/open", texts)).policy.calendars.remove(0).weekly;
+    let office = weekly(json!(["mon-fri 09:00-18:00", "sat 10:00-14:00"]));
+    assert_eq!(office.len(), 6);
+    let other = weekly(json!(["sat 10:00-14:00", "wed-fri 09:00-18:00", "mon,tue,wed 09:00-18:00"]));
+    assert_eq!(other, office);
+}
+
+#[test]
+fn a_calendar_that_cannot_be_expanded_makes_a_command_invalid() {
+    let body = |time: Option<&str>, calendar: Json| {
+        let mut data = policy_to_json(&read(&every_key()).policy);
+        data["calendar"][0] = calendar;
+        let mut event = json!({
+            "specversion": "1.0", "id": "e", "source": "s", "workspace": "w", "type": "workspace.configure", "data": data,
+        });
+        event["time"] = time.map_or(Json::Null, |time| json!(time));
+        Decoder::new(HashKey(7)).decode(event.to_string().as_bytes()).unwrap().body
+    };
+    let invalid = |faults: &str| Body::Invalid { faults: faults.into() };
+    let office = |zone: &str, open: Json| json!({ "name": "office", "zone": zone, "open": open });
+    let always = || json!(["mon-sun 00:00-24:00"]);
+    let unknown = "calendar[0].zone: no time zone is named `Berlin`; did you mean `Europe/Berlin`?";
+    assert_eq!(body(None, office("Berlin", always())), invalid(unknown));
+    let malformed = "calendar[0].open[0]: `9-18` is not days and a span, like `mon-fri 09:00-18:00`";
+    assert_eq!(body(None, office("UTC", json!(["9-18"]))), invalid(malformed));
+    // Whether it ever opens depends on the day, and without a time there is none.
+    let once = || {
+        let mut once = office("UTC", json!([]));
+        once["dates"] = json!([{ "date": "2026-12-24", "open": ["09:00-12:00"] }]);
+        once
+    };
+    assert!(matches!(body(None, once()), Body::WorkspaceConfigure { .. }));
+    assert!(matches!(body(Some("2026-11-26T08:00:00Z"), once()), Body::WorkspaceConfigure { .. }));
+    let never = "calendar[0].open: has no opening in the next 366 days";
+    assert_eq!(body(Some("2026-12-25T08:00:00Z"), once()), invalid(never));
+}
+
 /// What a JSON Schema says of a value, in the words that ours uses; another word is a fault of this test.
 fn refused(schema: &Json, value: &Json, path: &str, faults: &mut Vec<String>) {
     let mut fault = |word: &str| faults.push(format!("{path}: {word}"));
@@ -305,10 +372,14 @@ fn refused(schema: &Json, value: &Json, path: &str, faults: &mut Vec<String>) {
             "maximum" => number.is_none_or(|number| number <= says.as_f64().unwrap()),
             "minLength" => len(value).is_none_or(|len| len >= says.as_u64().unwrap()),
             "maxLength" => len(value).is_none_or(|len| len <= says.as_u64().unwrap()),
-            "pattern" => {
-                assert_eq!(says, "^[!-~]+$");
-                value.as_str().is_none_or(|text| !text.is_empty() && text.chars().all(|c| ('!'..='~').contains(&c)))
-            }
+            "pattern" => value.as_str().is_none_or(|text| match says.as_str().unwrap() {
+                "^[!-~]+$" => !text.is_empty() && text.chars().all(|c| ('!'..='~').contains(&c)),
+                // Expressions that the tests do not evaluate: what they stand for.
+                days if days.starts_with("^(mon|") => parse_weekly(text).is_ok(),
+                span if span.starts_with("^([01]") => parse_span(text).is_ok(),
+                date if date.starts_with("^[0-9]{4}") => parse_date(text).is_ok(),
+                other => panic!("{other}"),
+            }),
             "enum" => says.as_array().unwrap().contains(value),
             "maxItems" | "maxProperties" => count.is_none_or(|count| count <= says.as_u64().unwrap()),
             "uniqueItems" => value
@@ -431,6 +502,12 @@ fn the_schema_refuses_what_the_reader_refuses_by_shape() {
         ("/agent", json!({})),
         ("/team/north/memberships", json!([{ "priority": 1 }])),
         ("/rule/0/when/attributes/topic", json!([])),
+        ("/calendar/0/open/0", json!("mo-fr 09:00-18:00")),
+        ("/calendar/0/dates/0/date", json!("2026-13-01")),
+        ("/calendar/0/dates/0/open/0", json!("09:00-25:00")),
+        ("/clock/0/kind", json!("answer")),
+        ("/clock/0/warn_percent", json!(75)),
+        ("/clock/0/pause_on", json!(["lunch"])),
     ] {
         let file = with(pointer, value);
         assert!(!schema_faults(&file).is_empty(), "the schema takes {pointer}");
@@ -478,7 +555,17 @@ fn the_bounds_of_the_schema_are_those_of_the_engine() {
             assert!(found.iter().any(|path| follows(path, &at)), "{pointer} = {wrong} is taken: {found:?}");
         }
         // What depends on its neighbours has no bound of its own to be reached alone.
-        let depends = ["their_turn_units", "step/0/after_s", "step/1/after_s", "step/2/after_s", "escalation/1/level"];
+        let depends = [
+            "their_turn_units",
+            "step/0/after_s",
+            "step/1/after_s",
+            "step/2/after_s",
+            "escalation/1/level",
+            "warn_percent/1",
+            "level/1/percent",
+            "level/2/percent",
+            "escalate",
+        ];
         if depends.iter().any(|end| pointer.ends_with(end)) {
             continue;
         }

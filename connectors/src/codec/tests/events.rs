@@ -1,6 +1,7 @@
 //! Each type once in full, and each bound from both sides.
 
 use super::{NOT_BUILT, assert_refused, body, decode, event, hash, id, refused, with};
+use engine::calendar::Opening;
 use engine::id::{Id, Kind};
 use engine::input::{ActorKind, Body, By, Contact, Control, EventType, RequiredSkill, Status, SurveyKind, Target};
 use engine::wire::{Reader, Wire};
@@ -346,7 +347,59 @@ fn commands() -> Vec<(EventType, Value, Body)> {
                 expected_version: Some(4),
             },
         ),
+        (
+            EventType::CalendarExpand,
+            json!({
+                "calendar": "office", "from": "2026-11-01T00:00:00Z", "until": UNTIL,
+                "openings": [["2026-11-26T08:00:00Z", "2026-11-26T17:00:00.5Z"], ["2026-11-26T17:00:00.5Z", UNTIL]],
+            }),
+            Body::CalendarExpand {
+                calendar: id(Kind::Calendar, "office"),
+                from: 1_793_491_200_000,
+                until: UNTIL_MS,
+                openings: vec![
+                    Opening { from: 1_795_680_000_000, to: 1_795_712_400_500 },
+                    Opening { from: 1_795_712_400_500, to: UNTIL_MS },
+                ],
+            },
+        ),
     ]
+}
+
+#[test]
+fn openings_have_two_ends_in_order_and_do_not_overlap() {
+    let expand = |openings: Value| {
+        event("calendar.expand", json!({ "calendar": "office", "until": UNTIL, "openings": openings }))
+    };
+    let hour = |hour: u32| format!("2026-11-26T{hour:02}:00:00Z");
+    assert!(matches!(decode(&expand(json!([]))).unwrap().body, Body::CalendarExpand { from: 0, .. }), "from the start");
+    for (openings, at, reason) in [
+        (json!([[hour(8)]]), "data.openings[0]", "out_of_bounds"),
+        (json!([[hour(8), hour(9), hour(10)]]), "data.openings[0]", "out_of_bounds"),
+        (json!([[hour(8), hour(8)]]), "data.openings[0]", "out_of_bounds"),
+        (json!([[hour(8), hour(10)], [hour(9), hour(11)]]), "data.openings[1]", "out_of_bounds"),
+        (json!([[hour(9), hour(10)], [hour(7), hour(8)]]), "data.openings[1]", "out_of_bounds"),
+        (json!([[hour(8), "soon"]]), "data.openings[0][1]", "out_of_bounds"),
+        (json!([[8, 9]]), "data.openings[0][0]", "wrong_type"),
+        (json!([hour(8)]), "data.openings[0]", "wrong_type"),
+        (json!(vec![[hour(8), hour(9)]; 4_097]), "data.openings", "out_of_bounds"),
+    ] {
+        assert_eq!(refused(&expand(openings)), (at.to_string(), reason));
+    }
+    let mut backwards = expand(json!([]));
+    backwards["data"]["from"] = json!(UNTIL);
+    assert_eq!(refused(&backwards), ("data.until".to_string(), "out_of_bounds"));
+}
+
+/// An expansion at the limit is one event.
+#[test]
+fn as_many_openings_as_there_may_be_fit_an_event() {
+    let opening = |i: u64| [super::super::timestamp(i * 1_000 + 1), super::super::timestamp(i * 1_000 + 2)];
+    let openings: Vec<_> = (0..4_096).map(opening).collect();
+    let data =
+        json!({ "actor": { "kind": "system" }, "calendar": "c".repeat(256), "until": UNTIL, "openings": openings });
+    let decoded = decode(&event("calendar.expand", data)).unwrap_or_else(|refusal| panic!("{refusal}"));
+    assert!(matches!(decoded.body, Body::CalendarExpand { openings, .. } if openings.len() == 4_096));
 }
 
 #[test]
@@ -508,6 +561,19 @@ fn every_bound_is_kept_and_named() {
             &[json!("tomorrow"), json!(""), json!("1969-12-31T23:59:59Z"), json!("2026-13-01T00:00:00Z")],
         ),
         (EventType::QueueControl, "until", [json!(UNTIL), json!(UNTIL)], &[json!("later")]),
+        (
+            EventType::CalendarExpand,
+            "from",
+            [json!("1970-01-01T00:00:00Z"), json!("2026-11-26T00:00:00Z")],
+            &[json!("")],
+        ),
+        (EventType::CalendarExpand, "until", [json!(UNTIL), json!("9999-12-31T23:59:59.999Z")], &[json!("later")]),
+        (
+            EventType::CalendarExpand,
+            "openings",
+            [json!([]), json!([[UNTIL, "2099-01-01T00:00:00Z"]])],
+            &[json!(vec![[UNTIL, "2099-01-01T00:00:00Z"]; 4_097])],
+        ),
     ];
     let all = [facts(), commands()].concat();
     for (event_type, member, inside, outside) in bounds {
@@ -548,6 +614,7 @@ fn every_id_of_every_type_has_1_to_256_printable_bytes() {
         (EventType::AgentRemove, &["/agent", "/successor"]),
         (EventType::AgentDrain, &["/agent"]),
         (EventType::QueueControl, &["/queue"]),
+        (EventType::CalendarExpand, &["/calendar"]),
     ];
     let all = [facts(), commands()].concat();
     for (event_type, pointers) in fields {
