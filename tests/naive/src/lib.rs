@@ -180,6 +180,13 @@ impl Naive {
     /// The first step after a claim: nobody's lease ends because we were away.
     pub fn claimed(&mut self, now: u64) {
         let now = now.max(self.now);
+        let has_lease = |workspace: &Workspace| {
+            let mut rows = workspace.agents.iter().flat_map(|agent| &agent.rows);
+            workspace.policy.lease_grace_ms > 0 && rows.any(|row| row.expires_at.is_some())
+        };
+        if self.workspaces.values().any(has_lease) {
+            self.now = now;
+        }
         let mut by_number: Vec<&mut Workspace> = self.workspaces.values_mut().collect();
         by_number.sort_by_key(|workspace| workspace.number);
         for workspace in by_number {
