@@ -148,7 +148,9 @@ impl Stepping<'_> {
             Phase::Snoozed if pauses.snoozed => Some(Reason::Snoozed),
             Phase::Parked if pauses.parked => Some(Reason::Parked),
             // Its calendar is arithmetic; a command is not.
-            _ if kind == ClockKind::QueueWait && desk.is_closed_by_command() && !desk.is_draining() => Some(Reason::Closed),
+            _ if kind == ClockKind::QueueWait && desk.is_closed_by_command() && !desk.is_draining() => {
+                Some(Reason::Closed)
+            }
             Phase::Assigned if pauses.theirs && row.turn() == Turn::Theirs => Some(Reason::Theirs),
             _ => None,
         }
@@ -504,4 +506,3 @@ pub(crate) fn moved_by(effect: &Effect) -> Option<u32> {
         _ => None,
     }
 }
-

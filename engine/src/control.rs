@@ -53,7 +53,15 @@ impl Stepping<'_> {
         let draining = is_closed && control != Control::Emergency && drain_ms > 0 && (!was_closed || desk_drains);
         // Its calendar has turned beneath a command that outranks it.
         if (desk.control(), desk.until()) == (control, until) && was_closed == is_closed {
-            self.effect(Effect::Controlled { workspace: ws, queue, control, since, until, draining: desk_drains, shut });
+            self.effect(Effect::Controlled {
+                workspace: ws,
+                queue,
+                control,
+                since,
+                until,
+                draining: desk_drains,
+                shut,
+            });
             return self.rearm_control(ws, queue);
         }
         let now = self.now;

@@ -5,8 +5,8 @@
 
 use super::lane::LaneKey;
 use super::set::{PICK, RequirementSet};
-use super::{NONE, Phase, State, Workspace};
 use super::workspace::BREACH;
+use super::{NONE, Phase, State, Workspace};
 use crate::calendar;
 use crate::effect::{ClockStatus, TimerKind};
 use crate::policy::{ClockKind, Strategy};

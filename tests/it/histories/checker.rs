@@ -262,7 +262,13 @@ impl Checker {
             ClockCompleted => {
                 let is_met = said.over_ms == 0 && clock.percent < 100;
                 if is_met != (told.reason == Reason::Met) {
-                    return Err(format!("{} {}: {} over at {} %", what(), told.reason.word(), said.over_ms, clock.percent));
+                    return Err(format!(
+                        "{} {}: {} over at {} %",
+                        what(),
+                        told.reason.word(),
+                        said.over_ms,
+                        clock.percent
+                    ));
                 }
                 clock.is_running = false;
             }

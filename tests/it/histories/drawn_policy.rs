@@ -191,7 +191,9 @@ fn clocks(rng: &mut ChaCha8Rng, policy: &mut Policy, queues: &[&str], taste: Tas
             let mut own = Target { target_ms: target(rng), ..Target::default() };
             match (rng.random_range(0..3), policy.tiers.choose(rng)) {
                 (0, Some(tier)) => own.tier = tier.name.clone(),
-                (1, _) => own.channel = policy.channels.choose(rng).map(|channel| channel.name.clone()).unwrap_or_default(),
+                (1, _) => {
+                    own.channel = policy.channels.choose(rng).map(|channel| channel.name.clone()).unwrap_or_default()
+                }
                 _ => own.queue = word(rng, queues).into(),
             }
             clock.targets.push(own);
@@ -210,7 +212,8 @@ fn clocks(rng: &mut ChaCha8Rng, policy: &mut Policy, queues: &[&str], taste: Tas
 }
 
 fn level(rng: &mut ChaCha8Rng, percent: u16, queues: &[&str], taste: Taste) -> ClockLevel {
-    let mut level = ClockLevel { percent, relax: taste.likes(rng), reassign: taste.likes(rng), ..ClockLevel::default() };
+    let mut level =
+        ClockLevel { percent, relax: taste.likes(rng), reassign: taste.likes(rng), ..ClockLevel::default() };
     if rng.random_ratio(1, 2) {
         level.priority = rng.random_range(1..=9);
     }

@@ -269,14 +269,17 @@ impl<'a> Words<'a> {
     fn clock(&self, kind: &str) -> Clock {
         let percents = self.names("warn");
         let pauses = self.names("pause");
-        let pause = |word: &Text| PauseOn::from_word(word).unwrap_or_else(|| panic!("`{}` pauses for nothing", self.line));
+        let pause =
+            |word: &Text| PauseOn::from_word(word).unwrap_or_else(|| panic!("`{}` pauses for nothing", self.line));
         Clock {
             kind: clock_kind(kind),
             calendar: self.text("calendar"),
             target_ms: self.ms("target", 0),
             targets: Vec::new(),
             warn_percent: percents.iter().map(|percent| number(percent) as u16).collect(),
-            pause_on: self.option("pause").map(|_| pauses.iter().filter(|word| ***word != *"nothing").map(pause).collect()),
+            pause_on: self
+                .option("pause")
+                .map(|_| pauses.iter().filter(|word| ***word != *"nothing").map(pause).collect()),
             levels: Vec::new(),
         }
     }

@@ -57,7 +57,14 @@ impl Desk {
     pub fn new(policy: Policy) -> Desk {
         assert_eq!(policy.faults(), [], "the policy of a script is sound");
         let sender = Sender::new("acme");
-        let mut desk = Desk { pair: Pair::new(sender.key), sender, last: None, version: policy.version, now_ms: 0, only_clocks: false };
+        let mut desk = Desk {
+            pair: Pair::new(sender.key),
+            sender,
+            last: None,
+            version: policy.version,
+            now_ms: 0,
+            only_clocks: false,
+        };
         desk.configure(policy, 0);
         desk
     }

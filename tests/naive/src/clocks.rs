@@ -164,9 +164,7 @@ impl Workspace {
             Some(Reason::Parked)
         } else if kind == ClockKind::QueueWait && is_commanded && !control.is_draining {
             Some(Reason::Closed)
-        } else if about.phase == PhaseWord::Assigned
-            && about.turn == Turn::Theirs
-            && pauses.contains(&PauseOn::Theirs)
+        } else if about.phase == PhaseWord::Assigned && about.turn == Turn::Theirs && pauses.contains(&PauseOn::Theirs)
         {
             Some(Reason::Theirs)
         } else {
@@ -417,7 +415,8 @@ impl Step<'_> {
         let clock = about.clocks[kind as usize];
         let business_ms = self.workspace.business_ms(about, kind, &clock, at);
         let left_ms = clock.target_ms.saturating_sub(clock.counted_ms);
-        let due = after(self.workspace.hours_of(about, kind), clock.since, left_ms).filter(|_| clock.gait == Gait::Runs);
+        let due =
+            after(self.workspace.hours_of(about, kind), clock.since, left_ms).filter(|_| clock.gait == Gait::Runs);
         Some(ToldClock {
             clock: kind,
             generation: clock.generation,

@@ -75,8 +75,10 @@ impl Step<'_> {
                 self.join_line(id);
             }
         }
-        // Whatever comes next has a time of its own, though it be the same.
-        self.shard.timers.arm(&self.workspace.name, Timer::Conversation(id.to_string(), Clock::Wait), None);
+        if !returns {
+            // Whatever comes next has a place of its own among equal deadlines.
+            self.shard.timers.arm(&self.workspace.name, Timer::Conversation(id.to_string(), Clock::Wait), None);
+        }
         self.agent_moved(index);
         self.tell_both(DecisionType::OfferWithdrawn, reason, id, &offer.agent);
         self.with_detail(ToldDetail { offer: offer.number, text: text.into(), ..ToldDetail::default() });
