@@ -149,8 +149,10 @@ fn what_is_not_allowed_is_answered_with_its_code() {
     assert_eq!(outcome("10", "callback.request", json!({"conversation": "c1"})), is("rejected", "unsupported"));
     let warm = json!({"conversation": "c1", "to": {"queue": "all"}, "warm": true});
     assert_eq!(outcome("11", "conversation.transfer", warm), is("rejected", "unsupported"));
-    let stepped = json!({"version": 2, "queue": [{"name": "all", "calendar": "office"}], "rule": [{"queue": "all"}]});
-    assert_eq!(outcome("12", "workspace.configure", stepped), is("rejected", "unsupported"));
+    let grouped = json!({"version": 2, "queue": [{"name": "all", "groups": ["north"]}], "rule": [{"queue": "all"}]});
+    assert_eq!(outcome("12", "workspace.configure", grouped), is("rejected", "unsupported"));
+    let hours = json!({"version": 2, "queue": [{"name": "all", "calendar": "office"}], "rule": [{"queue": "all"}]});
+    assert_eq!(outcome("12b", "workspace.configure", hours), is("rejected", "invalid_policy"));
     let dangling = json!({"version": 2, "queue": [{"name": "all"}], "rule": [{"queue": "none"}]});
     assert_eq!(outcome("13", "workspace.configure", dangling), is("rejected", "invalid_policy"));
     let below = json!({"version": 0, "queue": [{"name": "all"}], "rule": [{"queue": "all"}]});
