@@ -269,7 +269,7 @@ fn clocks_are_counted_where_they_end_and_shown_as_they_stand() {
     assert_eq!(samples.sum("strowger_escalations_total", &[("trigger", "clock"), ("level", "1")]), 1.0);
     let (queues, agents) = reports(&rig.shard, rig.now, EVER);
     let mail = queues["mail"];
-    let once = |met, ms| Compliance {
+    let once = |met: bool, ms| Compliance {
         met: u64::from(met),
         missed: u64::from(!met),
         cancelled: 0,
