@@ -104,10 +104,11 @@ impl Rig {
         let mut policy = self.policy();
         policy.version += 1;
         change(&mut policy);
+        let version = policy.version;
         let body = Body::WorkspaceConfigure { policy: Box::new(policy), expected_version: None };
         let input = Input { event_type: EventType::WorkspaceConfigure, body, ..self.any_input() };
         self.send_input(&input);
-        assert_eq!(self.told.first().map(|told| told.decision_type), Some(DecisionType::WorkspaceConfigured));
+        assert_eq!(self.policy().version, version, "the engine takes it");
     }
 
     fn policy(&self) -> Policy {

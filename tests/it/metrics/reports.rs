@@ -218,9 +218,10 @@ fn clocks_are_counted_where_they_end_and_shown_as_they_stand() {
     let standing = |rig: &Rig| {
         let samples = rig.samples();
         let of = |clock: &str| {
-            let labels = |state| [("queue", "mail"), ("clock", clock), ("state", state)];
-            let is = |state: &&&str| samples.sum("strowger_clocks", &labels(state)) > 0.0;
-            ["running", "paused", "warned", "breached"].iter().find(is).map_or("off", |state| *state)
+            let is = |state: &&'static str| {
+                samples.sum("strowger_clocks", &[("queue", "mail"), ("clock", clock), ("state", *state)]) > 0.0
+            };
+            ["running", "paused", "warned", "breached"].into_iter().find(is).unwrap_or("off")
         };
         [of("first_response"), of("next_response"), of("resolution"), of("queue_wait")]
     };
