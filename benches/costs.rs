@@ -14,7 +14,6 @@ mod closed_loop;
 mod lives;
 
 use closed_loop::events;
-use lives::Lives;
 use closed_loop::{Demand, Happening, Loop, Numbers, Ours, Record, START_MS, Shape, Side};
 use engine::Answer;
 use engine::decision::{DecisionType, Outcome, Told};
@@ -23,6 +22,7 @@ use engine::input::{ActorKind, By, Contact, Input, Status};
 use engine::policy::Strategy;
 use engine::wire::{Reader, Wire};
 use events::Sender;
+use lives::Lives;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::hint::black_box;
@@ -417,7 +417,8 @@ fn instructions_of_lives(clocks: usize) {
 fn instructions(agents: usize, clocks: usize) {
     // So few are remembered that the memory is full when counting begins: each event drops one.
     let shape = Shape { remembered_max: 10_000, ..Shape::of_table(agents, Strategy::LongestIdle) };
-    let (mut ours, mut world) = closed_loop::filled_under(shape, |policy| lives::with_clocks(policy, clocks), Ours::new);
+    let (mut ours, mut world) =
+        closed_loop::filled_under(shape, |policy| lives::with_clocks(policy, clocks), Ours::new);
     let mut records = Vec::new();
     while records.len() < 128 {
         records.extend(world.records(u64::MAX));

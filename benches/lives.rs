@@ -23,12 +23,8 @@ pub fn with_clocks(policy: &mut Policy, clocks: usize) {
         ClockKind::NextResponse,
         ClockKind::ReplyWindow,
     ];
-    let clock = |kind: &ClockKind| Clock {
-        kind: *kind,
-        target_ms: 3_600_000,
-        warn_percent: vec![50, 75],
-        ..Clock::default()
-    };
+    let clock =
+        |kind: &ClockKind| Clock { kind: *kind, target_ms: 3_600_000, warn_percent: vec![50, 75], ..Clock::default() };
     policy.clocks = kinds.iter().take(clocks).map(clock).collect();
 }
 

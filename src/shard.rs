@@ -311,8 +311,7 @@ impl Shard {
         };
         let alone = event_type == Some(EventType::WorkspaceConfigure);
         // A scaled clock stands until there is something to do; what calendars mean belongs to their configuration.
-        let configures =
-            alone || matches!(event_type, Some(EventType::AgentConfigure | EventType::CalendarExpand));
+        let configures = alone || matches!(event_type, Some(EventType::AgentConfigure | EventType::CalendarExpand));
         if !self.open.takes(behind) {
             return Ok(None);
         }

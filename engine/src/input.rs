@@ -3,8 +3,8 @@
 //! Names are `Id`s (hash and text) where the engine may have to remember the text, bare hashes where it only compares
 //! with configured ones. No message text is here. Embedded, inputs are recorded in this form.
 
-use crate::id::Id;
 use crate::calendar::Opening;
+use crate::id::Id;
 use crate::policy::{AgentConfig, Policy};
 use crate::wire::{wire_enum, wire_struct, words};
 use alloc::boxed::Box;

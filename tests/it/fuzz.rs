@@ -199,7 +199,9 @@ impl Draw {
 
     fn member(&mut self, name: &str, value: &Value, now: u64) -> Value {
         if self.chance(2) {
-            return self.one(&[Value::Null, json!(-1), json!(""), json!([]), json!({}), json!(1e300), json!(true)]).clone();
+            return self
+                .one(&[Value::Null, json!(-1), json!(""), json!([]), json!({}), json!(1e300), json!(true)])
+                .clone();
         }
         match name {
             "conversation" | "other" | "survivor" => json!(format!("c{}", self.0.random_range(0..6))),
@@ -233,7 +235,8 @@ impl Draw {
             }
             "from" => json!(codec::timestamp(now.saturating_sub(3_600_000))),
             "openings" => {
-                let starts: Vec<u64> = (0..self.0.random_range(0..4)).map(|_| self.0.random_range(0..600_000)).collect();
+                let starts: Vec<u64> =
+                    (0..self.0.random_range(0..4)).map(|_| self.0.random_range(0..600_000)).collect();
                 let opening = |at: &u64| [now + at, now + at + 30_000].map(codec::timestamp);
                 json!(starts.iter().map(opening).collect::<Vec<_>>())
             }
@@ -259,7 +262,8 @@ impl Draw {
     fn policy(&mut self, version: u64) -> Value {
         let mut queues = Vec::new();
         for name in ["main", "second"] {
-            let strategy = *self.one(&["longest_idle", "weighted_round_robin", "least_loaded", "most_skilled", "manual"]);
+            let strategy =
+                *self.one(&["longest_idle", "weighted_round_robin", "least_loaded", "most_skilled", "manual"]);
             let mut queue = json!({ "name": name, "strategy": strategy });
             let choices = [
                 ("accept_s", json!(*self.one(&[5, 20]))),
@@ -362,7 +366,8 @@ impl Draw {
                     bytes.splice(to..to, piece);
                 }
                 3 => {
-                    let token = *self.one(&["\"", "{", "[", "}", "]", ":", ",", "\\u0000", "null", "1e999", "\u{fffd}"]);
+                    let token =
+                        *self.one(&["\"", "{", "[", "}", "]", ":", ",", "\\u0000", "null", "1e999", "\u{fffd}"]);
                     bytes.splice(at..at, token.bytes());
                 }
                 4 => {

@@ -30,7 +30,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// Of each worker; then it stops.
 const FAILURES_SHOWN: usize = 8;
 /// So many come upon every answer.
-const HISTORIES_OF_EVERYTHING: u64 = 1_200;
+const HISTORIES_OF_EVERYTHING: u64 = 800;
 
 fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)

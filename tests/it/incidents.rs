@@ -46,8 +46,7 @@ fn incidents_take_as_long_as_a_second_computation_says() {
         return;
     }
     assert!(done.status.success(), "{error}");
-    let cases: Vec<Case> =
-        done.stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(read).collect();
+    let cases: Vec<Case> = done.stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(read).collect();
     assert_eq!(cases.len(), 7_554);
     let told = Office::open(&cases).play(&cases);
     let mut paused = 0;
@@ -183,7 +182,8 @@ fn calendar() -> Calendar {
     let weekly = (1..=5).map(|day| WeeklyOpening { day, from_minute: 480, to_minute: 1_020 });
     let holidays = [606, 1_224, 1_225, 1_226, 101];
     let years = [2010, 2011, 2012];
-    let dates = years.iter().flat_map(|year| holidays.map(|day| DateOpenings { date: year * 10_000 + day, openings: vec![] }));
+    let dates =
+        years.iter().flat_map(|year| holidays.map(|day| DateOpenings { date: year * 10_000 + day, openings: vec![] }));
     Calendar {
         name: "office".into(),
         zone: "Europe/Stockholm".into(),
@@ -203,7 +203,8 @@ fn policy() -> Policy {
         pause_on: Some(vec![PauseOn::Theirs]),
         ..Clock::default()
     }];
-    let patient = Channel { owner_silent_ms: EVER_MS, close_after_ms: EVER_MS, ..events::channel("email", false, 1, false) };
+    let patient =
+        Channel { owner_silent_ms: EVER_MS, close_after_ms: EVER_MS, ..events::channel("email", false, 1, false) };
     events::set_channel(&mut policy, patient);
     policy
 }

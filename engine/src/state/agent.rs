@@ -329,7 +329,10 @@ impl Agent {
         f.wide(self.config_fingerprint);
         f.word(u64::from(self.units) << 32 | u64::from(self.used));
         let status = |s: Option<Status>| s.map_or(0, |s| 1 + s as u64);
-        let flags = u64::from(self.off_shift) << 3 | u64::from(self.removed) << 2 | u64::from(self.draining) << 1 | u64::from(self.not_responding);
+        let flags = u64::from(self.off_shift) << 3
+            | u64::from(self.removed) << 2
+            | u64::from(self.draining) << 1
+            | u64::from(self.not_responding);
         f.word(status(self.choice) << 24 | status(self.word) << 16 | (self.effective as u64) << 8 | flags);
         f.word(u64::from(self.successor) << 32 | u64::from(self.declines));
         for word in [self.offline_since, self.away_since, self.idle_since, self.last_given, self.paced, self.routable] {

@@ -444,9 +444,16 @@ impl Workspace {
         f.wide(self.policy_fingerprint);
         f.wide(self.openings_fingerprint);
         f.word(self.review.map_or(0, |r| u64::from(r) + 1));
-        for names in
-            [&self.channels, &self.entries, &self.tiers, &self.queues, &self.skills, &self.teams, &self.source_names, &self.calendars]
-        {
+        for names in [
+            &self.channels,
+            &self.entries,
+            &self.tiers,
+            &self.queues,
+            &self.skills,
+            &self.teams,
+            &self.source_names,
+            &self.calendars,
+        ] {
             f.word(u64::from(names.len()));
             if let Some(last) = names.hashes.last() {
                 f.wide(*last);

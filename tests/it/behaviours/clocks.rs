@@ -25,7 +25,7 @@ fn a_bot_stops_no_first_response_and_it_runs_from_the_hand_off() {
         30 online anna
         = nothing
         40 reply m anna
-        = clock.completed met m first_response generation=1 business=30 wall=30
+        = clock.completed met m first_response generation=1 business=30 wall=30 to=anna
     ",
     );
 }
@@ -41,9 +41,9 @@ fn a_reopening_measures_from_the_reopening() {
         = clock.started started m first_response generation=1 due=70
         = clock.started started m resolution generation=1 due=610
         20 reply m anna
-        = clock.completed met m first_response generation=1 business=10 wall=10
+        = clock.completed met m first_response generation=1 business=10 wall=10 to=anna
         30 resolve m by=anna
-        = clock.completed met m resolution generation=1 business=20 wall=20
+        = clock.completed met m resolution generation=1 business=20 wall=20 to=anna
         100 message m customer=cu
         = clock.started started m first_response generation=2 due=160
         = clock.started started m resolution generation=2 due=700
@@ -65,7 +65,7 @@ fn lunch_does_not_count() {
         until 8100
         = clock.warned m first_response generation=1 percent=75 (tick)
         9000 reply m anna
-        = clock.completed met m first_response generation=1 business=3600 wall=7200
+        = clock.completed met m first_response generation=1 business=3600 wall=7200 to=anna
     ",
     );
 }
@@ -114,10 +114,10 @@ fn an_answer_at_due_is_in_time_and_a_millisecond_later_is_not() {
         0 message m
         0 message n
         60 reply m anna
-        = clock.completed met m first_response generation=1 business=60 wall=60
+        = clock.completed met m first_response generation=1 business=60 wall=60 to=anna
         60.001 reply n anna
         = clock.breached n first_response generation=1 percent=100 (tick)
-        = clock.completed missed n first_response generation=1 business=60.001 wall=60.001 over=0.001
+        = clock.completed missed n first_response generation=1 business=60.001 wall=60.001 over=0.001 to=anna
     ",
     );
 }
@@ -134,7 +134,7 @@ fn a_due_at_a_closing_is_missed_a_millisecond_after_the_next_opening() {
         0 message n
         = clock.started started n first_response generation=1 due=60
         100 reply m anna
-        = clock.completed met m first_response generation=1 business=60 wall=100
+        = clock.completed met m first_response generation=1 business=60 wall=100 to=anna
         until 120
         = nothing
         until 120.001
@@ -153,7 +153,7 @@ fn a_colleagues_reply_stops_it() {
         0 online anna
         0 message m
         20 reply m bert
-        = clock.completed met m first_response generation=1 business=20 wall=20
+        = clock.completed met m first_response generation=1 business=20 wall=20 to=bert
     ",
     );
 }
@@ -169,12 +169,12 @@ fn a_reply_that_did_not_arrive_stops_nothing() {
         = clock.started started m first_response generation=1 due=60
         10 reply m anna
         = clock.warned m first_response generation=1 percent=10 (tick at 6)
-        = clock.completed met m first_response generation=1 business=10 wall=10
+        = clock.completed met m first_response generation=1 business=10 wall=10 to=anna
         20 failed m
         = clock.started failed m first_response generation=2 due=60
         70 reply m anna
         = clock.breached m first_response generation=2 percent=100 (tick at 60.001)
-        = clock.completed missed m first_response generation=2 business=70 wall=70 over=10
+        = clock.completed missed m first_response generation=2 business=70 wall=70 over=10 to=anna
     ",
     );
 }
@@ -188,13 +188,13 @@ fn a_delay_of_the_pipeline_is_nobodys_fault() {
         5 message m at=0
         = clock.started started m first_response generation=1 due=60
         50 reply m anna at=40
-        = clock.completed met m first_response generation=1 business=40 wall=40
+        = clock.completed met m first_response generation=1 business=40 wall=40 to=anna
         100 message n
         = clock.started started n first_response generation=1 due=160
         # What has been said stays said.
         170 reply n anna at=130
         = clock.breached n first_response generation=1 percent=100 (tick at 160.001)
-        = clock.completed missed n first_response generation=1 business=60.001 wall=60.001 over=0.001
+        = clock.completed missed n first_response generation=1 business=60.001 wall=60.001 over=0.001 to=anna
     ",
     );
 }
@@ -232,7 +232,7 @@ fn a_resolve_ends_the_open_turn_and_completes_the_resolution() {
         = nothing
         10 resolve m by=anna
         = clock.cancelled resolved m next_response generation=1
-        = clock.completed met m resolution generation=1 business=10 wall=10
+        = clock.completed met m resolution generation=1 business=10 wall=10 to=anna
     ",
     );
 }
@@ -247,10 +247,10 @@ fn in_a_backlog_a_timer_fires_between_what_lies_before_and_after_it() {
         10 message m
         20 message n
         50 reply m anna
-        = clock.completed met m first_response generation=1 business=40 wall=40
+        = clock.completed met m first_response generation=1 business=40 wall=40 to=anna
         90 reply n anna
         = clock.breached n first_response generation=1 percent=100 (tick at 80.001)
-        = clock.completed missed n first_response generation=1 business=70 wall=70 over=10
+        = clock.completed missed n first_response generation=1 business=70 wall=70 over=10 to=anna
         600 caught_up
         = nothing
     ",
@@ -325,7 +325,7 @@ fn a_target_halved_in_mid_flight_keeps_its_start() {
         = clock.started updated m first_response generation=1 due=600 (tick)
         = clock.started updated n first_response generation=1 due=630 (tick)
         50 reply m anna
-        = clock.completed missed m first_response generation=1 business=50 wall=50
+        = clock.completed missed m first_response generation=1 business=50 wall=50 to=anna
         60 policy queue main
         = clock.cancelled no_target n first_response generation=1 (tick)
     ",
@@ -357,7 +357,7 @@ fn a_pause_stops_the_clocks_that_name_it() {
         0 message m customer=cu
         = clock.started started m resolution generation=1 due=100
         = clock.started started m queue_wait generation=1 due=60
-        = clock.completed met m queue_wait generation=1 business=0 wall=0
+        = clock.completed met m queue_wait generation=1 business=0 wall=0 to=anna
         5 reply m anna
         10 message m customer=cu
         = clock.started started m next_response generation=1 due=70
@@ -368,7 +368,7 @@ fn a_pause_stops_the_clocks_that_name_it() {
         = clock.resumed m next_response generation=1 due=100 (tick)
         = clock.resumed m resolution generation=1 due=130 (tick)
         60 reply m anna
-        = clock.completed met m next_response generation=1 business=20 wall=50
+        = clock.completed met m next_response generation=1 business=20 wall=50 to=anna
     ",
     );
 }
@@ -387,7 +387,7 @@ fn a_reply_window_counts_from_the_last_message() {
         = clock.warned m reply_window generation=2 percent=75 (tick)
         150.001 reply m anna
         = clock.breached m reply_window generation=2 percent=100 (tick)
-        = clock.completed missed m reply_window generation=2 business=100.001 wall=100.001 over=0.001
+        = clock.completed missed m reply_window generation=2 business=100.001 wall=100.001 over=0.001 to=anna
     ",
     );
 }

@@ -196,18 +196,33 @@ fn clocks(rng: &mut ChaCha8Rng, policy: &mut Policy, queues: &[&str], taste: Tas
                 }
                 _ => own.queue = word(rng, queues).into(),
             }
-            clock.targets.push(own);
+            // One that says a thing twice, or can mean nobody, is refused.
+            if !own_fits_earlier(&clock.targets, &own) && !never_runs_there(policy, *kind, &own.channel) {
+                clock.targets.push(own);
+            }
         }
         clock.warn_percent = [25, 50, 75, 99].into_iter().filter(|_| rng.random_ratio(1, 3)).collect();
         if rng.random_ratio(1, 2) {
-            clock.pause_on = Some(PauseOn::ALL.iter().filter(|_| rng.random_ratio(1, 2)).copied().collect());
+            let pauses = PauseOn::ALL.iter().filter(|_| *kind != ClockKind::QueueWait && rng.random_ratio(1, 2));
+            clock.pause_on = Some(pauses.copied().collect());
         }
         for percent in [10, 50, 100, 150, 1_000] {
             if rng.random_ratio(1, 4) {
-                clock.levels.push(level(rng, percent, queues, taste));
+                let mut level = level(rng, percent, queues, taste);
+                level.reassign &= *kind != ClockKind::QueueWait;
+                let has_rung = |queue: &Queue| queue.ladder.iter().any(|rung| rung.level == level.escalate);
+                if !policy.queues.iter().any(has_rung) {
+                    level.escalate = 0;
+                }
+                if level == (ClockLevel { percent, ..ClockLevel::default() }) {
+                    level.priority = 1;
+                }
+                clock.levels.push(level);
             }
         }
-        policy.clocks.push(clock);
+        if clock.target_ms > 0 || !clock.targets.is_empty() {
+            policy.clocks.push(clock);
+        }
     }
 }
 
@@ -226,10 +241,17 @@ fn level(rng: &mut ChaCha8Rng, percent: u16, queues: &[&str], taste: Taste) -> C
     if rng.random_ratio(1, 3) {
         level.escalate = rng.random_range(1..=3);
     }
-    if level == (ClockLevel { percent, ..ClockLevel::default() }) {
-        level.priority = 1;
-    }
     level
+}
+
+fn own_fits_earlier(earlier: &[Target], own: &Target) -> bool {
+    let fits = |first: &str, later: &str| first.is_empty() || first == later;
+    earlier.iter().any(|t| fits(&t.queue, &own.queue) && fits(&t.tier, &own.tier) && fits(&t.channel, &own.channel))
+}
+
+fn never_runs_there(policy: &Policy, kind: ClockKind, channel: &str) -> bool {
+    let is_live = policy.channels.iter().any(|own| *own.name == *channel && own.live);
+    is_live && matches!(kind, ClockKind::NextResponse | ClockKind::ReplyWindow)
 }
 
 fn queue(rng: &mut ChaCha8Rng, name: &str, all: &[&str], taste: Taste) -> Queue {
@@ -255,8 +277,8 @@ fn queue(rng: &mut ChaCha8Rng, name: &str, all: &[&str], taste: Taste) -> Queue 
         _ => {}
     }
     queue.round_ms = pause(rng);
-    if taste.likes(rng) {
-        queue.preferred_ms = duration(rng);
+    if taste.likes(rng) || (is_manual && rng.random_ratio(2, 3)) {
+        queue.preferred_ms = if is_manual { 120_000 } else { duration(rng) };
     }
     if is_manual {
         queue.pick = word(rng, Pick::ALL);

@@ -471,7 +471,11 @@ impl Generator {
     }
 
     fn claim(&mut self, at: usize) -> Input {
-        let (id, seen) = self.conversation_in(at, &[PhaseWord::Queued, PhaseWord::Offered, PhaseWord::InBot]);
+        // What is held for one agent is what another must not claim.
+        let (id, seen) = match self.worlds[at].held().choose(&mut self.rng).cloned() {
+            Some(held) if self.rng.random_ratio(1, 2) => held,
+            _ => self.conversation_in(at, &[PhaseWord::Queued, PhaseWord::Offered, PhaseWord::InBot]),
+        };
         let agent = self.agent();
         let input = self.senders[at].claim(&id, &agent, None);
         self.expecting(at, input, seen.epoch)

@@ -1,6 +1,6 @@
 //! What a generated history has brought about so far, as far as decisions tell: whom and what the next event may name.
 
-use engine::decision::{DecisionType, PhaseWord, Told};
+use engine::decision::{DecisionType, PhaseWord, Preference, Told};
 use std::collections::BTreeMap;
 
 /// Offers and ended work that are kept in mind: some of them are over, and asking for them again is the point.
@@ -12,6 +12,8 @@ pub struct Seen {
     pub owner: Option<String>,
     pub state: PhaseWord,
     pub customer: String,
+    /// For one agent, while it waits.
+    is_held: bool,
     created: u64,
 }
 
@@ -65,7 +67,8 @@ impl World {
         self.created += 1;
         let created = self.conversations.get(&id).map_or(self.created, |seen| seen.created);
         let customer = about.customer.to_string();
-        let seen = Seen { epoch: about.epoch, owner, state: about.state, customer, created };
+        let is_held = about.preference == Preference::Held;
+        let seen = Seen { epoch: about.epoch, owner, state: about.state, customer, is_held, created };
         self.conversations.insert(id, seen);
     }
 
@@ -75,6 +78,12 @@ impl World {
         let mut found: Vec<(String, Seen)> = found.map(|(id, seen)| (id.clone(), seen.clone())).collect();
         found.sort_by_key(|(_, seen)| seen.created);
         found
+    }
+
+    /// Those that are held for one agent.
+    pub fn held(&self) -> Vec<(String, Seen)> {
+        let waiting = self.in_state(&[PhaseWord::Queued]);
+        waiting.into_iter().filter(|(_, seen)| seen.is_held).collect()
     }
 
     pub fn open(&self) -> Vec<(String, Seen)> {

@@ -18,7 +18,13 @@ pub(super) fn clocks_of_every_kind(policy: &mut Policy) {
         kind,
         target_ms: target_s * 1_000,
         warn_percent: vec![50],
-        levels: vec![ClockLevel { percent: 100, priority: 3, relax: true, reassign: true, ..ClockLevel::default() }],
+        levels: vec![ClockLevel {
+            percent: 100,
+            priority: 3,
+            relax: true,
+            reassign: kind != ClockKind::QueueWait,
+            ..ClockLevel::default()
+        }],
         ..Clock::default()
     };
     policy.clocks = vec![

@@ -57,6 +57,7 @@ impl Step<'_> {
         config.memberships.iter().all(|membership| workspace.queue(&membership.queue).is_some())
             && config.channels.iter().all(|channel| workspace.channel(channel).is_some())
             && config.limits.iter().all(|limit| workspace.channel(&limit.channel).is_some())
+            && (config.shifts.is_empty() || workspace.policy.calendars.iter().any(|own| own.name == config.shifts))
             && (skills.is_empty() || config.skills.iter().all(|skill| skills.contains(&skill.name)))
     }
 
