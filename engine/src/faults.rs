@@ -1345,7 +1345,7 @@ mod tests {
     #[test]
     fn a_pause_is_of_a_clock_that_could_stand_still_for_it() {
         let pause = |kind, pauses: &[PauseOn]| clock_paths(kind, |c| c.pause_on = Some(pauses.to_vec()));
-        assert_eq!(pause(FIRST, &PauseOn::ALL[..]), NO_FAULT);
+        assert_eq!(pause(FIRST, PauseOn::ALL), NO_FAULT);
         assert_eq!(pause(FIRST, &[PauseOn::Snoozed, PauseOn::Snoozed]), ["pause_on[1]"]);
         assert_eq!(pause(ClockKind::QueueWait, &[]), NO_FAULT);
         assert_eq!(pause(ClockKind::QueueWait, &[PauseOn::Parked]), ["pause_on"]);

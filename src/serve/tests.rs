@@ -409,7 +409,7 @@ fn a_calendar_is_expanded_with_its_policy_and_again_only_when_that_says_else() {
     assert_eq!(expansions(&told), ["calendar/1/2026-11-23T23:00:00.000Z/office"]);
     assert_eq!(count(&told, "queue.changed"), 1);
     assert!(!is_open(&serving), "ready means with its hours");
-    let off_shift = told.iter().filter(|told| told["type"] == "strowger.agent.changed").last().unwrap();
+    let off_shift = told.iter().rfind(|told| told["type"] == "strowger.agent.changed").unwrap();
     assert_eq!(off_shift["data"]["reason"], "shift_ended");
     serving.stop().unwrap();
 

@@ -43,9 +43,20 @@ RULES = [
     {"when": {"channel": "whatsapp"}, "queue": "ring"},
     {"queue": "all"},
 ]
+# Short as well: what fires falls before a kill, after it and while the server is dead. A transfer to or from the vips
+# changes a target that runs.
+CLOCKS = [
+    {"kind": "first_response", "target_s": 2, "warn_percent": [50, 80], "pause_on": ["snoozed"],
+     "level": [{"percent": 100, "priority": 5}, {"percent": 200, "priority": 8}]},
+    {"kind": "next_response", "target_s": 2, "warn_percent": [75], "level": [{"percent": 100, "priority": 4}]},
+    {"kind": "resolution", "target_s": 5, "targets": [{"queue": "vip", "target_s": 3}], "warn_percent": [40, 75],
+     "pause_on": ["theirs", "snoozed", "parked"], "level": [{"percent": 150, "priority": 6}]},
+    {"kind": "queue_wait", "target_s": 1, "warn_percent": [60], "level": [{"percent": 50, "priority": 2}, {"percent": 300, "priority": 7}]},
+]
 POLICY = {
     "version": 1, "lease_grace_s": 1, "decline_limit": 4, "not_responding_s": 2, "reopen_window_s": 600,
     "channel": CHANNELS, "tier": {"vip": {"head_start_s": 90}, "regular": {"head_start_s": 0}}, "rule": RULES,
+    "clock": CLOCKS,
 }
 # Of an agent's two devices, the desk speaks for him; the telephone only for itself.
 DEVICES = {"desk": {"by": "agent", "expires_in_s": 3}, "phone": {"by": "device", "expires_in_s": 4}}
