@@ -398,7 +398,7 @@ impl Workload {
     pub fn settle(&mut self, workspace: &str, now: u64) -> Option<u64> {
         let found = self.replica.workspace(workspace)?;
         let fold = self.folds.by_name_mut(workspace)?;
-        fold.settle(now, self.live, &found);
+        fold.settle(if self.replica.is_behind() { self.replica.now() } else { now }, self.live, &found);
         Some(fold.known_from())
     }
 
@@ -439,7 +439,9 @@ impl Workload {
         for workspace in self.replica.workspaces() {
             let Some(fold) = self.folds.by_name_mut(workspace.name) else { continue };
             fold.advance(now, self.live);
-            fold.judge(now, self.live, &workspace);
+            // Behind its log, it knows no more than that: what was answered in time may lie ahead.
+            let known = if self.replica.is_behind() { self.replica.now() } else { now };
+            fold.judge(known, self.live, &workspace);
             fold.collect(now, &workspace, scrape);
             let suspects = fold.suspects(now);
             scrape.add_whole_of(Family::SourcesSuspect, &self.sources, None, suspects);

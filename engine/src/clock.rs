@@ -94,7 +94,8 @@ impl Stepping<'_> {
                 }
                 self.start(slot, kind, wanted, target_ms);
             }
-            (..) => {
+            (_, Some(wanted)) => {
+                let clock = self.begins_earlier(slot, kind, clock, &wanted);
                 if target_ms != clock.target_ms {
                     let clock = ClockRow { target_ms, ..clock };
                     self.set(slot, kind, clock);
@@ -151,9 +152,23 @@ impl Stepping<'_> {
             _ if kind == ClockKind::QueueWait && desk.is_closed_by_command() && !desk.is_draining() => {
                 Some(Reason::Closed)
             }
-            Phase::Assigned if pauses.theirs && row.turn() == Turn::Theirs => Some(Reason::Theirs),
+            Phase::Assigned | Phase::Snoozed if pauses.theirs && row.turn() == Turn::Theirs => Some(Reason::Theirs),
             _ => None,
         }
+    }
+
+    /// A merge found an older contact that nobody has answered.
+    fn begins_earlier(&mut self, slot: u32, kind: ClockKind, clock: ClockRow, wanted: &Wanted) -> ClockRow {
+        let is_response = matches!(kind, ClockKind::FirstResponse | ClockKind::NextResponse);
+        if !is_response || wanted.started_at >= clock.started_at {
+            return clock;
+        }
+        let is_first_stretch = clock.since == clock.started_at;
+        let since = if is_first_stretch { wanted.started_at } else { clock.since };
+        let clock = ClockRow { started_at: wanted.started_at, since, ..clock };
+        self.set(slot, kind, clock);
+        self.tell_clock(DecisionType::ClockStarted, Reason::Updated, slot, kind, clock, 0);
+        clock
     }
 
     fn start(&mut self, slot: u32, kind: ClockKind, wanted: Wanted, target_ms: u64) {
@@ -172,8 +187,8 @@ impl Stepping<'_> {
             status: ClockStatus::Running,
             generation: before.generation + 1,
             started_at: wanted.started_at,
-            since: wanted.started_at,
-            counted_ms: 0,
+            since: if is_failed { before.since } else { wanted.started_at },
+            counted_ms: if is_failed { before.counted_ms } else { 0 },
             target_ms,
             fired: if is_failed { before.fired } else { 0 },
             fired_at: if is_failed { before.fired_at } else { 0 },
@@ -190,6 +205,7 @@ impl Stepping<'_> {
         let at = self.at_fact(&clock);
         match (clock.status, pause) {
             (ClockStatus::Running, Some(reason)) => {
+                let clock = self.passes_until(slot, kind, clock, at);
                 let counted_ms = self.business_ms(slot, kind, &clock, at);
                 let clock = ClockRow { status: ClockStatus::Paused, since: at, counted_ms, ..clock };
                 self.set(slot, kind, clock);
@@ -232,15 +248,27 @@ impl Stepping<'_> {
     }
 
     fn complete(&mut self, slot: u32, kind: ClockKind, clock: ClockRow) {
-        let at = if kind == ClockKind::QueueWait { self.now } else { self.at_fact(&clock) };
+        let at = self.at_fact(&clock);
+        let clock = self.passes_until(slot, kind, clock, at);
         let told = self.told_clock(slot, kind, &clock, at, 0);
         // A breach stays one, whatever the target is by now.
         let is_met = told.over_ms == 0 && clock.fired < BREACH;
         let reason = if is_met { Reason::Met } else { Reason::Missed };
-        self.set(slot, kind, ClockRow { status: ClockStatus::Off, ..clock });
+        // A pause is over with it: should it go on, because the answer did not arrive, it counts from here.
+        let since = if clock.status == ClockStatus::Paused { at } else { clock.since };
+        self.set(slot, kind, ClockRow { status: ClockStatus::Off, since, ..clock });
         let agent = self.credited(slot, kind);
         let about = About { conversation: Some(slot), agent, clock: Some(told), ..About::default() };
         self.tell(DecisionType::ClockCompleted, reason, about);
+    }
+
+    /// What has passed by the time at which a clock stops is told first, where its timer has not come up yet: of several
+    /// that are due at one moment another may have stopped it. There is nothing left to act on.
+    fn passes_until(&mut self, slot: u32, kind: ClockKind, mut clock: ClockRow, at: u64) -> ClockRow {
+        while let Some((_, percent)) = self.next_of(slot, kind, &clock).filter(|(due, _)| *due <= at) {
+            clock = self.fires(slot, kind, clock, percent, false);
+        }
+        clock
     }
 
     /// Whose work it was that a clock was met or missed by: who replied, else who owns it.
@@ -254,7 +282,10 @@ impl Stepping<'_> {
         }
     }
 
-    fn cancel(&mut self, slot: u32, kind: ClockKind, clock: ClockRow, reason: Reason) {
+    fn cancel(&mut self, slot: u32, kind: ClockKind, mut clock: ClockRow, reason: Reason) {
+        if reason != Reason::NoTarget {
+            clock = self.passes_until(slot, kind, clock, self.now);
+        }
         let told = self.told_clock(slot, kind, &clock, self.now, 0);
         self.set(slot, kind, ClockRow { status: ClockStatus::Off, ..clock });
         self.tell_of_clock(DecisionType::ClockCancelled, reason, slot, told);
@@ -338,41 +369,47 @@ impl Stepping<'_> {
     /// The first by time, then in the order of the kinds.
     fn next_threshold(&self, slot: u32) -> Option<Next> {
         let next = |kind: ClockKind| {
-            let clock = self.state.clock(slot, kind);
-            if clock.status != ClockStatus::Running {
-                return None;
-            }
-            let row = self.state.conversation(slot);
-            let rule = self.state.workspace(row.workspace()).clock_rule(kind)?;
-            let percent = rule.next_threshold(clock.fired)?;
-            let share = (u128::from(clock.target_ms) * u128::from(percent) / 100) as u64;
-            let openings = self.openings(slot, kind);
-            let at = match share.checked_sub(clock.counted_ms) {
-                None => Some(clock.since),
-                Some(left) if percent < BREACH => calendar::reached(openings, clock.since, left),
-                Some(left) => calendar::passed(openings, clock.since, left),
-            };
-            at.map(|at| (at, kind, percent))
+            let (at, percent) = self.next_of(slot, kind, &self.state.clock(slot, kind))?;
+            Some((at, kind, percent))
         };
         KINDS.into_iter().filter_map(next).min_by_key(|(at, ..)| *at)
+    }
+
+    /// When a clock's next threshold comes, and at which percent.
+    fn next_of(&self, slot: u32, kind: ClockKind, clock: &ClockRow) -> Option<(u64, u16)> {
+        if clock.status != ClockStatus::Running {
+            return None;
+        }
+        let row = self.state.conversation(slot);
+        let rule = self.state.workspace(row.workspace()).clock_rule(kind)?;
+        let percent = rule.next_threshold(clock.fired)?;
+        let share = (u128::from(clock.target_ms) * u128::from(percent) / 100) as u64;
+        let openings = self.openings(slot, kind);
+        let at = match share.checked_sub(clock.counted_ms) {
+            None => Some(clock.since),
+            Some(left) if percent < BREACH => calendar::reached(openings, clock.since, left),
+            Some(left) => calendar::passed(openings, clock.since, left),
+        };
+        at.map(|at| (at, percent))
     }
 
     /// The next threshold of a conversation's clocks has come: all that stands at that percent.
     pub(crate) fn clock_is_due(&mut self, slot: u32) {
         self.arm(TimerKind::Clock, slot, 0);
         if let Some((_, kind, percent)) = self.next_threshold(slot).filter(|(at, ..)| *at <= self.now) {
-            self.fires(slot, kind, percent);
+            self.fires(slot, kind, self.state.clock(slot, kind), percent, true);
         }
         if self.state.conversation(slot).is_open() {
             self.rearm_clocks(slot);
         }
     }
 
-    fn fires(&mut self, slot: u32, kind: ClockKind, percent: u16) {
-        let clock = ClockRow { fired: percent, fired_at: self.now, ..self.state.clock(slot, kind) };
+    /// Tells what stands at a percent, and does it where it still `acts`.
+    fn fires(&mut self, slot: u32, kind: ClockKind, clock: ClockRow, percent: u16, acts: bool) -> ClockRow {
+        let clock = ClockRow { fired: percent, fired_at: self.now, ..clock };
         self.set(slot, kind, clock);
         let row = self.state.conversation(slot);
-        let Some(rule) = self.state.workspace(row.workspace()).clock_rule(kind) else { return };
+        let Some(rule) = self.state.workspace(row.workspace()).clock_rule(kind) else { return clock };
         let warns = rule.warns.contains(&percent);
         let levels = rule.levels.iter().enumerate().filter(|(_, l)| l.percent == percent).map(|(place, _)| place);
         let levels: Vec<usize> = levels.collect();
@@ -383,10 +420,25 @@ impl Stepping<'_> {
             self.tell_clock(DecisionType::ClockBreached, Reason::None, slot, kind, clock, percent);
         }
         for level in levels {
-            if self.state.conversation(slot).is_open() {
+            if !acts {
+                self.level_told(slot, kind, clock, level);
+            } else if self.state.conversation(slot).is_open() {
                 self.level_fires(slot, kind, clock, level);
             }
         }
+        clock
+    }
+
+    fn level_told(&mut self, slot: u32, kind: ClockKind, clock: ClockRow, level: usize) {
+        let ws = self.state.conversation(slot).workspace();
+        let Some(level) = self.state.workspace(ws).clock_rule(kind).and_then(|rule| rule.levels.get(level)) else {
+            return;
+        };
+        let (number, notify, percent) = (level.number, level.notify.clone(), level.percent);
+        let told = self.told_clock(slot, kind, &clock, self.now, percent);
+        let about = About { conversation: Some(slot), number, clock: Some(told), ..About::default() };
+        self.tell(DecisionType::ConversationEscalated, Reason::Clock, about);
+        self.notify_named(slot, ws, &notify);
     }
 
     /// What a level of a clock says, in the order of its fields. Each leaves alone what is no longer as it expects.

@@ -160,6 +160,7 @@ impl Stepping<'_> {
                     self.swept(ws, queue, slot, reason);
                 }
                 self.clocks_move(slot);
+                self.clocks_follow(); // within the step's bytes
             }
             self.effect(Effect::Swept { workspace: ws, queue, next, reason });
         }

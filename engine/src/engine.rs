@@ -197,6 +197,11 @@ impl Engine {
         self.state.now()
     }
 
+    /// The shard that records is behind its log.
+    pub fn is_behind(&self) -> bool {
+        self.state.is_behind()
+    }
+
     pub fn digest(&self) -> u128 {
         self.state.digest()
     }
@@ -206,7 +211,7 @@ impl Engine {
         self.state.digest_in_full()
     }
 
-    /// Promises 1, 2, 3, 6, 7 of routing.md §9 checked on the whole state: the first violation, as a sentence.
+    /// Promises 1, 2, 3, 5, 6, 7 of routing.md §9 checked on the whole state: the first violation, as a sentence.
     /// Promise 7 is checked where nothing is left for ticks.
     pub fn broken_promise(&mut self) -> Option<String> {
         let settled = (0..self.state.workspaces().len() as u32).all(|w| !self.state.is_unfinished(w));

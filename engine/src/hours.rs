@@ -83,7 +83,8 @@ impl Stepping<'_> {
             return;
         }
         let hash = self.state.key().hash(crate::id::Kind::Calendar, workspace.name(), &[shifts]);
-        let calendar = workspace.calendars.find(hash).filter(|_| !shifts.is_empty());
+        let is_configured = workspace.policy().calendars.iter().any(|own| own.name == *shifts);
+        let calendar = workspace.calendars.find(hash).filter(|_| is_configured);
         let openings = calendar.and_then(|c| workspace.openings(c));
         let off = openings.is_some_and(|openings| !openings.is_open(self.now));
         let next = openings.and_then(|openings| openings.next_change(self.now)).unwrap_or(0);
@@ -112,12 +113,16 @@ impl Stepping<'_> {
         self.follow_shift(agent);
     }
 
-    /// When an agent next works, from now on; none: he has no shifts.
+    /// When an agent's next shift begins; none: he has no shifts, or is inside one.
     pub(crate) fn next_shift(&self, agent: u32) -> Option<u64> {
         let row = self.state.agent(agent);
         let workspace = self.state.workspace(row.workspace());
-        let hash = self.state.key().hash(crate::id::Kind::Calendar, workspace.name(), &[&row.config().shifts]);
+        let shifts = &row.config().shifts;
+        if !workspace.policy().calendars.iter().any(|own| own.name == *shifts) {
+            return None;
+        }
+        let hash = self.state.key().hash(crate::id::Kind::Calendar, workspace.name(), &[shifts]);
         let calendar = workspace.calendars.find(hash)?;
-        workspace.openings(calendar)?.next_opening(self.now)
+        workspace.openings(calendar)?.next_opening(self.now).filter(|at| *at > self.now)
     }
 }

@@ -22,6 +22,7 @@ impl Stepping<'_> {
             looked_at += 1;
             self.look_again(slot);
             self.clocks_move(slot);
+            self.clocks_follow(); // within the step's bytes
         }
         self.effect(Effect::Reviewed { workspace: ws, next });
     }

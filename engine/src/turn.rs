@@ -63,7 +63,7 @@ impl Stepping<'_> {
             OwnerAbsent::Wait => self.arm(TimerKind::Turn, slot, self.now + channel.owner_absent_ms),
             OwnerAbsent::UntilNextShift => {
                 let latest = self.now + channel.owner_absent_ms;
-                let at = self.next_shift(owner).map_or(latest, |at| at.clamp(self.now + 1, latest));
+                let at = self.next_shift(owner).map_or(latest, |at| at.min(latest));
                 self.arm(TimerKind::Turn, slot, at);
             }
         }

@@ -385,9 +385,11 @@ fn file_with_hours(version: u32, open: &str) -> String {
 
 /// Ids of the expansions that were told, in order.
 fn expansions(decisions: &[Value]) -> Vec<String> {
-    let is_ours =
-        |told: &&Value| told["data"]["cause"]["source"] == "strowger" && told["type"] == "strowger.event.recorded";
-    decisions.iter().filter(is_ours).map(|told| told["data"]["cause"]["id"].as_str().unwrap().to_string()).collect()
+    let causes = decisions.iter().map(|told| &told["data"]["cause"]).filter(|cause| cause["source"] == "strowger");
+    let mut ids: Vec<String> = causes.map(|cause| cause["id"].as_str().unwrap().to_string()).collect();
+    ids.retain(|id| id.starts_with("calendar/"));
+    ids.dedup();
+    ids
 }
 
 fn is_open(serving: &Serving) -> bool {

@@ -106,8 +106,6 @@ pub(super) struct Conversations {
     standing: HashMap<QueueIndex, Vec<(u64, u128)>>,
     /// Stays in lines so far.
     serial: u64,
-    /// Who replied to what another owns, and that event: a turn that it ends is his.
-    collision: Option<(u128, Box<str>, AgentIndex)>,
 }
 
 /// What decisions are counted in.
@@ -130,7 +128,6 @@ impl Conversations {
             deadlines: BinaryHeap::new(),
             standing: HashMap::new(),
             serial: 0,
-            collision: None,
         }
     }
 
@@ -158,7 +155,6 @@ impl Conversations {
             DecisionType::ConversationUpdated => self.updated(&mut told),
             DecisionType::ClockCompleted => self.clock_completed(&mut told),
             DecisionType::ClockCancelled => self.clock_cancelled(&mut told),
-            DecisionType::ReplyCollision => self.collided(&mut told),
             _ => told.count(),
         }
     }
@@ -314,7 +310,7 @@ impl Conversations {
         let is_reply = is_answer && !told.conversation.live;
         let is_turn = is_reply && !(from_bot == Some(true) && clock.clock == ClockKind::FirstResponse);
         let (spot, time) = (told.spot(), told.told.time);
-        let met = clock.over_ms == 0;
+        let met = told.reason() == Reason::Met;
         let result = if met { ClockResult::Met } else { ClockResult::Missed };
         told.tables.clock_ended(spot.cell, clock.clock, &told.conversation.tier, result);
         let took = [clock.wall_ms, clock.business_ms];
@@ -335,13 +331,7 @@ impl Conversations {
                 counts.turns.add(clock.wall_ms);
             }
         });
-        let collided =
-            self.collision.as_ref().filter(|(key, cause, _)| *key == told.key && *cause == told.told.cause_id);
-        let owner = &*told.conversation.owner;
-        let agent = match collided {
-            Some((.., agent)) => Some(*agent),
-            None => (!owner.is_empty()).then(|| told.tallies.index(owner)),
-        };
+        let agent = told.told.agent.as_ref().map(|agent| told.tallies.index(&agent.id));
         if let Some(agent) = agent.filter(|_| is_reply) {
             told.tallies.replied(agent, told.tables.live);
             told.intervals.agent(time, agent, |counts| {
@@ -358,14 +348,6 @@ impl Conversations {
         let spot = told.spot();
         told.tables.clock_ended(spot.cell, clock.clock, &told.conversation.tier, ClockResult::Cancelled);
         told.intervals.queue(told.told.time, spot.queue, |counts| compliance_of(counts, clock.clock).cancelled += 1);
-    }
-
-    fn collided(&mut self, told: &mut Telling<'_>) {
-        if let Some(agent) = &told.told.agent {
-            let agent = told.tallies.index(&agent.id);
-            self.collision = Some((told.key, told.told.cause_id.clone(), agent));
-        }
-        told.count();
     }
 
     fn offered(&mut self, told: &Telling<'_>) {

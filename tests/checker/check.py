@@ -9,7 +9,7 @@ RUN, namely what was sent and what was answered, the decisions that each shard t
 at the end (/v1/decisions), and on Kafka the records of strowger.decisions and strowger.dead-letters (kcat).
 It does not talk to a server: a run can be judged again, or doctored (self_test.py) to see that the checker can fail.
 Here is what holds of any stream of decisions: order, identity, one outcome for each event. What holds of a contact
-center (owners, offers, holds, presences, timers) is in desk.py.
+center (owners, offers, holds, presences, timers, clocks) is in desk.py.
 """
 
 import glob
@@ -325,10 +325,13 @@ def judge_liveliness(log, acknowledged, assignments, seen, due_while_dead, findi
         "acknowledged": acknowledged, "assigned by the engine": assignments["auto"], "offers accepted": seen["offers accepted"],
         "offers declined": seen["offers declined"], "offers expired": seen["offer"], "leases run out": seen["lease"],
         "snoozes ended": seen["snooze"], "wrap-ups ended": seen["wrap-up"],
+        "clocks warned": seen["clocks warned"], "clocks breached": seen["clocks breached"], "clocks met": seen["clocks met"],
+        "clocks missed": seen["clocks missed"], "clocks paused": seen["clocks paused"],
         "wrap-ups completed": seen["wrap-up completed"], "renewals without effect": sum(1 for _ in log.renewals()),
     }
     if log.kills:
         wanted["timers that came due while the server was dead"] = sum(due_while_dead.values())
+        wanted["thresholds of clocks that came due while the server was dead"] = due_while_dead["clock"]
     for what, count in wanted.items():
         if not count:
             findings.add("empty run", f"{what}: none; such a run shows nothing")
@@ -347,6 +350,8 @@ def judge(folder):
         desks.append(Desk(run, log, findings))
         for decision in shard.final.values():
             desks[-1].apply(decision)
+        if shard.final:
+            desks[-1].finish(decision)
     assignments, seen, due_while_dead = (
         sum((getattr(desk, name) for desk in desks), Counter()) for name in ("assignments", "seen", "due_while_dead"))
     rate = len(log.events) / log.up_s

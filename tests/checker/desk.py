@@ -1,4 +1,4 @@
-"""The desk that the checker keeps beside the engine's: owners, offers, holds, presences and timers of one shard.
+"""The desk that the checker keeps beside the engine's: owners, offers, holds, presences, timers and clocks of one shard.
 
 It is rebuilt from the decisions of the shard, in their order, and from what the driver sent; the policy is the driver's
 own. What the engine says of an agent is compared with it and never believed, but where it only forbids (`not_responding`).
@@ -17,6 +17,14 @@ RANKS = {"offline": 0, "away": 1, "pending_away": 2, "online": 3}
 CHOSEN = ("auto", "preferred")
 # Given by a person who may pass limits, or by a fact, which is never refused; a capacity.exceeded tells where they do.
 BEYOND_LIMITS = ("supervisor", "adopted", "successor", "merged", "override")
+# Of a clock's target: told as clock.breached.
+BREACH = 100
+# What is told of a threshold; a level is told as conversation.escalated.
+FIRED = ("warned", "breached", "level")
+# In which states a clock is told of, where that is not only while it runs.
+TOLD_OF = {"resumed": ("paused",), "completed": ("running", "paused"), "cancelled": ("running", "paused")}
+# Where the policy has no such clock: a channel's reply window.
+USUAL_REPLY_WINDOW = {BREACH: {"breached"}, 75: {"warned"}}
 # A timer fires at most so long after its deadline, or after the start of the process that fires it.
 LATE_MS = 5_000
 # What was due so shortly before a kill may not have fired before it.
@@ -70,7 +78,32 @@ class Agent:
 class Conversation:
     def __init__(self):
         self.owner = self.offer = self.snoozed_until = None
-        self.epoch, self.is_open = -1, False
+        self.epoch, self.is_open, self.lives = -1, False, 0
+
+
+class Clock:
+    """A clock of a conversation as its decisions tell it: it counts from `since` on, `counted` before that.
+
+    There are no calendars here: all time is business time."""
+
+    __slots__ = ("generation", "status", "started", "since", "counted", "target", "fired", "fired_at", "due_words", "breached",
+                 "able_from", "armed_by", "version")
+
+    def __init__(self):
+        self.generation, self.status = 0, "off"
+        self.started = self.since = self.counted = self.target = self.fired = self.fired_at = self.version = 0
+        self.due_words = set()  # of what stands at the percent that fired last: not told yet
+        self.breached, self.able_from, self.armed_by = False, 0, None
+
+    def business(self, at):
+        return self.counted + (at - self.since if self.status == "running" else 0)
+
+    def reaches(self, percent):
+        """When it fires at a share of its target: it warns when that is reached, and is broken when it has passed."""
+        share = self.target * percent // 100
+        if share < self.counted:
+            return self.since
+        return self.since + share - self.counted + (percent >= BREACH)
 
 
 class Restart:
@@ -94,6 +127,10 @@ class Desk:
         self.conversations = defaultdict(Conversation)  # (workspace, conversation)
         self.offers = {}  # (workspace, offer) -> conversation's id, of open ones
         self.ended_offers = {}  # (workspace, offer) -> how it ended
+        self.thresholds = {"reply_window": USUAL_REPLY_WINDOW} | {
+            clock["kind"]: thresholds_of(clock) for clock in self.policy.get("clock", ())}
+        self.clocks = defaultdict(Clock)  # (workspace, conversation, kind)
+        self.fired_once = set()  # (workspace, conversation, kind, life, generation, percent, word)
         self.deadlines = []  # heap of (ms, serial, kind, key, what)
         self.serial = 0
         self.met = set()
@@ -121,8 +158,12 @@ class Desk:
             self.offer_withdrawn(decision)
         elif kind == "source.suspect":
             self.source_suspect(decision)
+        elif kind.startswith("clock."):
+            self.clock_told(decision, kind.removeprefix("clock."))
         elif kind.startswith("conversation.") or kind == "message.routed":
             self.conversation_told(decision, kind.removeprefix("conversation."))
+            if kind == "conversation.escalated" and decision.data.get("reason") == "clock":
+                self.clock_told(decision, "level")
 
     # Time
 
@@ -144,6 +185,8 @@ class Desk:
             deadline, _, kind, key, what = heapq.heappop(self.deadlines)
             if kind == "lease":
                 self.lease_due(decision, key, what)
+            elif kind == "clock":
+                self.clock_due(decision, deadline, key, what)
             elif kind == "offer" and self.conversations[key].offer is what:
                 self.complain("overdue", decision, f"offer {what.id} of {key[1]} was to expire {self.now - deadline} ms before")
             elif kind == "snooze" and self.conversations[key].snoozed_until == what:
@@ -316,7 +359,10 @@ class Desk:
         epoch, owner, before = data["epoch"], data.get("owner") or None, conversation.owner
         if epoch < conversation.epoch:
             self.complain("epoch", decision, f"{who[1]} falls from epoch {conversation.epoch} to {epoch}")
+        if kind == "opened" and conversation.lives:
+            self.forget_clocks(decision, who)
         if kind in ("opened", "reopened"):
+            conversation.lives += kind == "opened"
             self.opened(decision, kind, who, conversation)
         elif kind == "offered":
             self.offered(decision, who, conversation)
@@ -517,6 +563,190 @@ class Desk:
             if self.now < until:
                 self.complain("early", decision, f"{who[1]} wakes at {self.now}, {until - self.now} ms before its time")
             self.fired(decision, "snooze", until)
+
+    # Clocks
+
+    def clock_told(self, decision, word):
+        told = decision.data["clock"]
+        key = (decision.workspace, decision.subject, told["clock"])
+        clock = self.clocks[key]
+        if word == "started":
+            self.clock_started(decision, key, clock, told)
+        elif self.is_repeated(decision, key, told, word):
+            return
+        elif told["generation"] != clock.generation or clock.status not in TOLD_OF.get(word, ("running",)):
+            sentence = f"{named(key, told)} is told {word}, it is {clock.status} in generation {clock.generation}"
+            return self.complain("clock", decision, sentence)
+        if word in ("paused", "resumed"):
+            self.clock_turned(decision, key, clock, told, word)
+        elif word in FIRED:
+            self.clock_fired(decision, key, clock, told, word)
+        self.clock_compared(decision, key, clock, told, word)
+        if word in ("completed", "cancelled"):
+            self.clock_ended(decision, key, clock, told, word)
+        elif word not in FIRED:
+            clock.able_from, clock.armed_by = self.now, decision.cause
+            self.arm(key, clock)
+
+    def forget_clocks(self, decision, who):
+        """A new conversation under a name that was known: its clocks begin at their first generation."""
+        for key in [key for key in self.clocks if key[:2] == who]:
+            if self.clocks.pop(key).status != "off":
+                self.complain("clock", decision, f"{key[2]} of {who[1]} was not told to be over, and it is opened anew")
+
+    def clock_started(self, decision, key, clock, told):
+        reason = decision.data.get("reason")
+        is_updated = reason == "updated"
+        generation = clock.generation if is_updated else clock.generation + 1
+        # A further message starts a reply window anew, and only that.
+        was_on = is_updated or reason == "message"
+        if told["generation"] != generation or was_on != (clock.status != "off"):
+            sentence = f"{named(key, told)} is started ({reason}), it is {clock.status} in generation {clock.generation}"
+            self.complain("clock", decision, sentence)
+        clock.target = told["target_ms"]
+        if is_updated:
+            self.seen["clocks updated"] += 1
+            return
+        clock.generation, clock.status, clock.started = told["generation"], "running", ms(told["started_at"])
+        clock.since, clock.counted = clock.started, 0
+        if reason != "failed":
+            clock.fired, clock.fired_at, clock.breached, clock.due_words = 0, 0, False, set()
+        self.seen["clocks started"] += 1
+
+    def clock_turned(self, decision, key, clock, told, word):
+        """It stands still, or goes on, from the moment of the fact that stopped it; what it tells says which."""
+        at = clock.since + told["business_ms"] - clock.counted if word == "paused" else self.now - told["business_ms"] + clock.counted
+        if not max(clock.since, clock.fired_at) <= at <= self.now:
+            self.complain("clock", decision, f"{word} {named(key, told)} at {at}, it is {self.now}, it counted since {clock.since}")
+        if word == "paused":
+            self.all_fired(decision, key, clock, at)
+        clock.counted, clock.since, clock.status = clock.business(at), at, {"paused": "paused", "resumed": "running"}[word]
+        self.seen[f"clocks {word}"] += 1
+
+    def is_repeated(self, decision, key, told, word):
+        """Each threshold of each generation is told once, whatever was killed in between."""
+        if word not in FIRED:
+            return False
+        said = said_by(decision, word)
+        once = (*key, self.conversations[key[:2]].lives, told["generation"], told["percent"], said)
+        if once in self.fired_once:
+            self.complain("fired twice", decision, f"{named(key, told)} fires at {told['percent']} % ({said}) a second time")
+            return True
+        self.fired_once.add(once)
+        return False
+
+    def clock_fired(self, decision, key, clock, told, word):
+        percent, said = told["percent"], said_by(decision, word)
+        clock.breached |= word == "breached"
+        if percent != clock.fired:
+            self.words_told(decision, key, clock)
+            rising = [share for share in sorted(self.thresholds[key[2]]) if share > clock.fired]
+            if percent not in rising:
+                self.complain("clock", decision, f"{named(key, told)} fires at {percent} %, after {clock.fired} % may come {rising}")
+            elif percent != rising[0]:
+                self.complain("not fired", decision, f"{named(key, told)} fires at {percent} %, and did not at {rising[0]} %")
+            reached = clock.reaches(percent)
+            if self.now < reached:
+                self.complain("early", decision, f"{named(key, told)} fires at {percent} % {reached - self.now} ms before its time")
+            clock.due_words = set(self.thresholds[key[2]].get(percent, ()))
+            clock.fired, clock.fired_at = percent, self.now
+            self.fired(decision, "clock", max(reached, clock.able_from))
+            self.arm(key, clock)
+        if said not in clock.due_words:
+            self.complain("clock", decision, f"{named(key, told)} tells {said} at {percent} %, to be told is {sorted(clock.due_words)}")
+        clock.due_words.discard(said)
+        self.seen[f"clocks {word}"] += 1
+
+    def clock_compared(self, decision, key, clock, told, word):
+        """What is told of a clock is what it counted."""
+        at = clock.started + told["wall_ms"] if word == "completed" else self.now
+        if not max(clock.started, clock.fired_at, clock.since) <= at <= self.now:
+            self.complain("clock", decision, f"{named(key, told)} is {word} at {at}, it is {self.now}, it fired at {clock.fired_at}")
+        due = clock.since + max(clock.target - clock.counted, 0) if clock.status == "running" else None
+        business = clock.business(at)
+        expected = {
+            "started_at": clock.started, "target_ms": clock.target, "due": due, "wall_ms": at - clock.started,
+            "business_ms": business, "over_ms": max(business - clock.target, 0)}
+        found = told | {name: told[name] and ms(told[name]) for name in ("started_at", "due")}
+        wrong = {name: (found[name], value) for name, value in expected.items() if found[name] != value}
+        if wrong:
+            self.complain("clock", decision, f"{word} {named(key, told)} tells another (told, counted): {wrong}")
+
+    def clock_ended(self, decision, key, clock, told, word):
+        self.all_fired(decision, key, clock, clock.started + told["wall_ms"])
+        if word == "completed":
+            result = "met" if told["business_ms"] <= clock.target and not clock.breached else "missed"
+            if {decision.data.get("reason"), told["result"]} != {result}:
+                said = f"{decision.data.get('reason')}, {told['result']}"
+                self.complain("clock", decision, f"{named(key, told)} is {said}, {told['business_ms']} of {clock.target} ms is {result}")
+            self.seen[f"clocks {result}"] += 1
+        else:
+            self.seen["clocks cancelled"] += 1
+        clock.status = "off"
+        clock.version += 1
+
+    def all_fired(self, decision, key, clock, at):
+        """Whatever it has passed by then was told before."""
+        self.words_told(decision, key, clock)
+        if clock.status == "running":
+            for percent in sorted(self.thresholds[key[2]]):
+                if percent > clock.fired and clock.reaches(percent) <= at:
+                    behind = at - clock.reaches(percent)
+                    sentence = f"{key[2]} {clock.generation} of {key[1]} stops {behind} ms after it should have fired at {percent} %"
+                    self.complain("not fired", decision, sentence)
+
+    def words_told(self, decision, key, clock):
+        if clock.due_words:
+            words = ", ".join(sorted(clock.due_words))
+            self.complain("not fired", decision, f"{key[2]} {clock.generation} of {key[1]} fired at {clock.fired} % and never told {words}")
+            clock.due_words = set()
+
+    def next_share(self, key, clock):
+        """The percent at which a clock fires next; None: it stands still, or all has fired."""
+        if clock.status != "running":
+            return None
+        return min((percent for percent in self.thresholds[key[2]] if percent > clock.fired), default=None)
+
+    def arm(self, key, clock):
+        clock.version += 1
+        percent = self.next_share(key, clock)
+        if percent is not None:
+            self.at(clock.reaches(percent), "clock", key, (clock, clock.version, percent))
+
+    def clock_due(self, decision, deadline, key, what):
+        clock, version, percent = what
+        if clock.version != version or self.clocks.get(key) is not clock:
+            return
+        if clock.armed_by == decision.cause:
+            # The input that started it late tells more: only the next one proves that it fired.
+            return self.at(self.now + 1, "clock", key, what)
+        sentence = f"{key[2]} {clock.generation} of {key[1]} was to fire at {percent} % {self.now - deadline} ms before"
+        self.complain("overdue", decision, sentence)
+
+    def finish(self, last):
+        """All is read: a clock that still runs has told all that it passed, but what may be on its way."""
+        for key, clock in self.clocks.items():
+            self.words_told(last, key, clock)
+            percent = self.next_share(key, clock)
+            if percent is not None and self.now - max(clock.reaches(percent), clock.able_from) > LATE_MS:
+                sentence = f"{key[2]} {clock.generation} of {key[1]} runs on and never fired at {percent} %"
+                self.complain("not fired", last, sentence)
+
+
+def thresholds_of(clock):
+    """percent -> the words that are told when a clock reaches it."""
+    thresholds = {BREACH: {"breached"}} | {percent: {"warned"} for percent in clock.get("warn_percent", ())}
+    for number, level in enumerate(clock.get("level", ()), start=1):
+        thresholds.setdefault(level["percent"], set()).add(f"level {level.get('escalate') or number}")
+    return thresholds
+
+
+def said_by(decision, word):
+    return f"level {decision.data['number']}" if word == "level" else word
+
+
+def named(key, told):
+    return f"{key[2]} {told['generation']} of {key[1]}"
 
 
 def shown_as(state):

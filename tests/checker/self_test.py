@@ -13,7 +13,9 @@ a service would have left it:
 - an expiry fired twice: a timer is not cancelled by what it did, and fires again;
 - a lease expired before its grace: agents are thrown out because the server was away;
 - units leaked: a wrap-up never ends;
-- two offers at once: a conversation rings at two desks.
+- two offers at once: a conversation rings at two desks;
+- a breach fired twice: a clock's threshold does not remember that it has fired;
+- a breach lost: a clock runs past its target and its timer is gone.
 Each goes through copies of all files that would have shown it. Exits 1 when a fault is not found, or when the run was
 not whole to begin with.
 """
@@ -320,6 +322,60 @@ def offer_twice(folder):
     raise SystemExit("self test: no offer in this run; record a longer one")
 
 
+def breach_twice(folder):
+    """The breach of a clock is told once more, in the same record."""
+    for shard, events in shard_files(folder):
+        for at, event in enumerate(events):
+            if told(event, "clock.breached"):
+                append_to_record(events, at, event)
+                rewrite(folder, shard, events)
+                return {"fired twice"}
+    raise SystemExit("self test: no clock was breached in this run; record a longer one")
+
+
+def lose_breach(folder):
+    """A breach, and the level that fires with it, stand in no record: the next input proves it overdue, and the end of the
+    clock that it passed its target untold."""
+    for shard, events in shard_files(folder):
+        for at, event in enumerate(events):
+            if told(event, "clock.breached") and is_proven(events, at) and take_out(events, at):
+                rewrite(folder, shard, events)
+                return {"overdue", "not fired"}
+    raise SystemExit("self test: no breach of this run can be taken out; record a longer one")
+
+
+def threshold_of(event):
+    clock = event["data"].get("clock") or {}
+    return (event["workspace"], event.get("subject"), clock.get("clock"), clock.get("generation"))
+
+
+def is_proven(events, at):
+    """Another record's input comes after the breach, and then the clock is told to be over."""
+    is_later = False
+    for event in events[at + 1:]:
+        if threshold_of(event) == threshold_of(events[at]) and told(event, "clock.completed", "clock.cancelled"):
+            return is_later and told(event, "clock.completed")
+        is_later |= event["data"]["cause"] != "tick" and event["data"]["position"]["seq"] != events[at]["data"]["position"]["seq"]
+    return False
+
+
+def take_out(events, at):
+    """Takes what a clock told at its breach out of its record, if that is all ticks: no answer names a place in it."""
+    seq, percent = events[at]["data"]["position"]["seq"], events[at]["data"]["clock"]["percent"]
+    record = [event for event in events if event["data"]["position"]["seq"] == seq]
+    lost = [
+        event for event in record
+        if threshold_of(event) == threshold_of(events[at]) and event["data"]["clock"]["percent"] == percent]
+    kept = [event for event in record if event not in lost]
+    if any(event["data"]["cause"] != "tick" for event in record):
+        return False
+    for idx, event in enumerate(kept):
+        event["id"] = f"{seq}.{idx}"
+        event["data"]["position"] |= {"idx": idx, "count": len(kept)}
+    events[:] = [event for event in events if event not in lost]
+    return True
+
+
 FAULTS = {
     "publication before commit": publish_before_commit,
     "idempotency memory lost": forget_idempotency,
@@ -329,6 +385,8 @@ FAULTS = {
     "a lease expired before its grace": expire_before_grace,
     "units leaked by a wrap-up that never ends": leak_wrap_up,
     "two offers at once": offer_twice,
+    "a breach fired twice": breach_twice,
+    "a breach lost": lose_breach,
 }
 
 

@@ -614,7 +614,7 @@ fn two_hundred_filled_queues_stay_below_a_hundred_thousand_series() {
     // Clocks of every kind, with a level for each of the ladder's.
     rig.change_policy(|policy| {
         reports::clocks_of_every_kind(policy);
-        let level = |n: u16| ClockLevel { percent: 100 + n, ..ClockLevel::default() };
+        let level = |n: u16| ClockLevel { percent: 100 + n, priority: 1, ..ClockLevel::default() };
         policy.clocks.iter_mut().for_each(|clock| clock.levels = (0..9).map(level).collect());
     });
     rig.send("agent.configure", json!({"agent": "ada", "units": 1_000, "team": "north", "seniority": 1}));

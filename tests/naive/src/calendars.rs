@@ -140,7 +140,7 @@ impl Step<'_> {
         if agent.is_removed {
             return;
         }
-        let hours = self.workspace.hours.get(&*agent.config.shifts);
+        let hours = self.workspace.shifts_of(agent);
         let is_off = hours.is_some_and(|hours| !hours.is_open(self.now));
         let next = hours.and_then(|hours| hours.next_change(self.now));
         let before = self.appearance(index);
@@ -165,9 +165,9 @@ impl Step<'_> {
         self.rearm_agent(index);
     }
 
-    /// When an agent works again, from now on. None: he has no shifts, or none is known.
+    /// When an agent works again. None: he has no shifts, or is inside one.
     pub fn next_shift(&self, agent: &str) -> Option<u64> {
         let agent = self.workspace.agent(agent)?;
-        self.workspace.hours.get(&*agent.config.shifts)?.next_opening(self.now)
+        self.workspace.shifts_of(agent)?.next_opening(self.now).filter(|at| *at > self.now)
     }
 }

@@ -164,7 +164,9 @@ impl Workspace {
             Some(Reason::Parked)
         } else if kind == ClockKind::QueueWait && is_commanded && !control.is_draining {
             Some(Reason::Closed)
-        } else if about.phase == PhaseWord::Assigned && about.turn == Turn::Theirs && pauses.contains(&PauseOn::Theirs)
+        } else if matches!(about.phase, PhaseWord::Assigned | PhaseWord::Snoozed)
+            && about.turn == Turn::Theirs
+            && pauses.contains(&PauseOn::Theirs)
         {
             Some(Reason::Theirs)
         } else {
@@ -269,7 +271,9 @@ impl Step<'_> {
                 let reason = if kind == ClockKind::QueueWait { Reason::Started } else { Reason::Message };
                 self.start_clock(creation, id, kind, (since, cause), target_ms, reason);
             }
-            (_, Some(_), Some(target_ms)) => {
+            (_, Some((since, _)), Some(target_ms)) => {
+                self.begin_earlier(creation, id, kind, since);
+                let Some(clock) = self.clock_of(creation, id, kind) else { return };
                 if target_ms != clock.target_ms {
                     self.set_clock(creation, id, kind, ServiceClock { target_ms, ..clock });
                     self.tell_clock(DecisionType::ClockStarted, Reason::Updated, creation, id, kind, 0);
@@ -296,8 +300,8 @@ impl Step<'_> {
             gait,
             generation,
             started_at: since,
-            since,
-            counted_ms: 0,
+            since: if reason == Reason::Failed { before.since } else { since },
+            counted_ms: if reason == Reason::Failed { before.counted_ms } else { 0 },
             target_ms,
             fired,
             fired_at,
@@ -314,6 +318,9 @@ impl Step<'_> {
         let since = self.time_of_fact(&clock);
         match (clock.gait, self.workspace.stands_for(about, kind)) {
             (Gait::Runs, Some(reason)) => {
+                self.tell_what_passed(creation, id, kind, since);
+                let Some(about) = self.workspace.numbered(creation, id) else { return };
+                let clock = about.clocks[kind as usize];
                 let counted_ms = self.workspace.business_ms(about, kind, &clock, since);
                 let stands = ServiceClock { gait: Gait::Stands, since, counted_ms, ..clock };
                 self.set_clock(creation, id, kind, stands);
@@ -358,16 +365,63 @@ impl Step<'_> {
 
     fn complete_clock(&mut self, creation: u64, id: &str, kind: ClockKind) {
         let Some(clock) = self.clock_of(creation, id, kind) else { return };
-        let at = if kind == ClockKind::QueueWait { self.now } else { self.time_of_fact(&clock) };
+        let at = self.time_of_fact(&clock);
+        self.tell_what_passed(creation, id, kind, at);
+        let Some(clock) = self.clock_of(creation, id, kind) else { return };
         let Some(told) = self.told_clock(creation, id, kind, at, 0) else { return };
         let is_met = told.business_ms <= told.target_ms && clock.fired < BREACH;
-        self.set_clock(creation, id, kind, ServiceClock { gait: Gait::Off, ..clock });
+        let since = if clock.gait == Gait::Stands { at } else { clock.since };
+        self.set_clock(creation, id, kind, ServiceClock { gait: Gait::Off, since, ..clock });
         let reason = if is_met { Reason::Met } else { Reason::Missed };
         let credited = self.credited(creation, id, kind);
         self.tell_of_clock(DecisionType::ClockCompleted, reason, creation, id, told);
         let agent = credited.map(|agent| self.told_agent(self.workspace.agent_index[&agent]));
         if let Some(told) = self.told.last_mut() {
             told.agent = agent;
+        }
+    }
+
+    /// An older contact is unanswered, since a merge.
+    fn begin_earlier(&mut self, creation: u64, id: &str, kind: ClockKind, started_at: u64) {
+        let Some(clock) = self.clock_of(creation, id, kind) else { return };
+        let is_response = matches!(kind, ClockKind::FirstResponse | ClockKind::NextResponse);
+        if is_response && started_at < clock.started_at {
+            let since = if clock.since == clock.started_at { started_at } else { clock.since };
+            self.set_clock(creation, id, kind, ServiceClock { started_at, since, ..clock });
+            self.tell_clock(DecisionType::ClockStarted, Reason::Updated, creation, id, kind, 0);
+        }
+    }
+
+    /// What was due before it stops, and whose timer another was before.
+    fn tell_what_passed(&mut self, creation: u64, id: &str, kind: ClockKind, until: u64) {
+        loop {
+            let Some(about) = self.workspace.numbered(creation, id) else { return };
+            let next = self.workspace.next_of(about, kind).filter(|(at, _)| *at <= until);
+            let Some((_, percent)) = next else { return };
+            let clock = about.clocks[kind as usize];
+            let Some(configured) = self.workspace.clock(kind) else { return };
+            let fired_at = self.now;
+            self.set_clock(creation, id, kind, ServiceClock { fired: percent, fired_at, ..clock });
+            if configured.warn_percent.contains(&percent) {
+                self.tell_clock(DecisionType::ClockWarned, Reason::None, creation, id, kind, percent);
+            }
+            if percent == BREACH {
+                self.tell_clock(DecisionType::ClockBreached, Reason::None, creation, id, kind, percent);
+            }
+            for (place, level) in configured.levels.iter().enumerate().filter(|(_, level)| level.percent == percent) {
+                self.tell_clock(DecisionType::ConversationEscalated, Reason::Clock, creation, id, kind, percent);
+                let number = if level.escalate > 0 { u64::from(level.escalate) } else { place as u64 + 1 };
+                self.with_detail(ToldDetail { number, ..ToldDetail::default() });
+                for agent in &level.notify {
+                    if self.workspace.agent(agent).is_some_and(|agent| !agent.is_removed) {
+                        self.tell_numbered(DecisionType::MentionNotified, Reason::Escalated, creation, id);
+                        let about = self.told_agent(self.workspace.agent_index[&**agent]);
+                        if let Some(told) = self.told.last_mut() {
+                            told.agent = Some(about);
+                        }
+                    }
+                }
+            }
         }
     }
 
@@ -386,6 +440,9 @@ impl Step<'_> {
     }
 
     fn cancel_clock(&mut self, creation: u64, id: &str, kind: ClockKind, reason: Reason) {
+        if reason != Reason::NoTarget {
+            self.tell_what_passed(creation, id, kind, self.now);
+        }
         let Some(clock) = self.clock_of(creation, id, kind) else { return };
         let Some(told) = self.told_clock(creation, id, kind, self.now, 0) else { return };
         self.set_clock(creation, id, kind, ServiceClock { gait: Gait::Off, ..clock });

@@ -60,6 +60,7 @@ impl Step<'_> {
             }
             self.minds_clocks(&id);
             self.reevaluate(&id);
+            self.follow_clocks();
         }
         self.workspace.reevaluate_from = None;
     }

@@ -145,7 +145,7 @@ impl Step<'_> {
             }
             let latest = self.now + for_ms;
             let shift_at = self.next_shift(&owner).filter(|_| absent == OwnerAbsent::UntilNextShift);
-            let until = shift_at.map_or(latest, |at| at.max(self.now + 1).min(latest));
+            let until = shift_at.map_or(latest, |at| at.min(latest));
             if let Some(conversation) = self.workspace.conversations.get_mut(id) {
                 conversation.turn_at = Some(until);
             }

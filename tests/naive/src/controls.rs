@@ -133,6 +133,7 @@ impl Step<'_> {
                 if self.sweep_over(queue, &id, sweep.kind) {
                     self.left -= 1;
                 }
+                self.follow_clocks();
             }
         }
         self.workspace.sweeps.remove(queue);

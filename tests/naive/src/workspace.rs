@@ -322,6 +322,12 @@ impl Workspace {
         self.is_able(agent, &set.queue, &set.requirement) && self.fits(agent, &set.queue, &set.channel)
     }
 
+    /// The hours in which he works, by a calendar that there is.
+    pub fn shifts_of(&self, agent: &Agent) -> Option<&Hours> {
+        let is_configured = self.policy.calendars.iter().any(|own| own.name == agent.config.shifts);
+        self.hours.get(&*agent.config.shifts).filter(|_| is_configured)
+    }
+
     pub fn has_online_member(&self, queue: &str) -> bool {
         let is_at_work = |agent: &&Agent| agent.is_online() && !agent.is_off_shift;
         self.agents.iter().filter(is_at_work).any(|agent| self.membership(agent, queue).is_some())
