@@ -213,7 +213,7 @@ fn clocks_are_counted_where_they_end_and_shown_as_they_stand() {
         policy
             .clocks
             .iter_mut()
-            .for_each(|clock| clock.levels[0] = ClockLevel { percent: 100, ..ClockLevel::default() });
+            .for_each(|clock| clock.levels[0] = ClockLevel { percent: 100, priority: 1, ..ClockLevel::default() });
     });
     let samples = rig.samples();
     let zero = [("queue", "mail"), ("clock", "resolution"), ("tier", "vip"), ("result", "cancelled")];
