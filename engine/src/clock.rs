@@ -273,13 +273,15 @@ impl Stepping<'_> {
 
     /// Whose work it was that a clock was met or missed by: who replied, else who owns it.
     fn credited(&self, slot: u32, kind: ClockKind) -> Option<u32> {
-        match kind {
+        let row = self.state.conversation(slot);
+        let agent = match kind {
             ClockKind::FirstResponse | ClockKind::NextResponse | ClockKind::ReplyWindow => {
-                self.replied_by.or(self.state.conversation(slot).owner())
+                self.replied_by.or(row.owner())
             }
-            ClockKind::QueueWait => self.state.conversation(slot).owner(),
-            ClockKind::Resolution => self.state.conversation(slot).last_owner(),
-        }
+            ClockKind::QueueWait => row.owner(),
+            ClockKind::Resolution => row.last_owner(),
+        };
+        agent.filter(|agent| !self.state.agent(*agent).is_removed())
     }
 
     fn cancel(&mut self, slot: u32, kind: ClockKind, mut clock: ClockRow, reason: Reason) {

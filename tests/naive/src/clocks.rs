@@ -432,11 +432,12 @@ impl Step<'_> {
         let actor = wrote.and_then(|input| input.actor.as_ref()).filter(|actor| actor.kind == ActorKind::Agent);
         let writer = actor.map(|actor| actor.id.text.to_string());
         let writer = writer.filter(|agent| self.workspace.agent(agent).is_some_and(|agent| !agent.is_removed));
-        match kind {
+        let credited = match kind {
             ClockKind::Resolution => about.last_owner.clone(),
             ClockKind::QueueWait => about.owner.clone(),
             _ => writer.or(about.owner.clone()),
-        }
+        };
+        credited.filter(|agent| self.workspace.agent(agent).is_some_and(|agent| !agent.is_removed))
     }
 
     fn cancel_clock(&mut self, creation: u64, id: &str, kind: ClockKind, reason: Reason) {

@@ -271,6 +271,7 @@ impl Step<'_> {
         self.leave_line(id);
         change(self);
         if is_in_line {
+            self.minds_clocks(id);
             self.join_line(id);
         }
     }
