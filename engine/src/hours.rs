@@ -34,14 +34,18 @@ impl Stepping<'_> {
         if self.told_so_far() > before { DECIDED } else { RECORDED }
     }
 
-    /// Calendars, or who has which, are others now: queues and shifts follow.
+    /// Calendars, or who has which, are others now: queues follow, and shifts one by one, when all who wait have been looked
+    /// at under the new policy.
     pub(crate) fn hours_change(&mut self, ws: u32) {
         for queue in 0..self.state.workspace(ws).queues.len() {
             self.follow_hours(ws, queue);
         }
         for at in 0..self.state.workspace(ws).agents().len() {
             let agent = self.state.workspace(ws).agents()[at];
-            self.follow_shift(agent);
+            let row = self.state.agent(agent);
+            if !row.is_removed() && (row.is_off_shift() || !row.config().shifts.is_empty()) {
+                self.arm_of(TimerKind::Shift, ws, agent, self.now);
+            }
         }
     }
 

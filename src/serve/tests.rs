@@ -407,7 +407,8 @@ fn a_calendar_is_expanded_with_its_policy_and_again_only_when_that_says_else() {
     let serving = folder.start(Some(scaled));
     let shard = serving.state().ingest.shard_of("acme");
     assert_eq!((serving.state().clock)(shard).origin, None);
-    let told = decisions(&serving);
+    let is_told = |told: &Value| told["data"]["reason"] == "shift_ended";
+    let told = await_decisions(&serving, |told| told.iter().any(is_told));
     assert_eq!(expansions(&told), ["calendar/1/2026-11-23T23:00:00.000Z/office"]);
     assert_eq!(count(&told, "queue.changed"), 1);
     assert!(!is_open(&serving), "ready means with its hours");

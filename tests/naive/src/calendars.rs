@@ -119,7 +119,11 @@ impl Step<'_> {
             self.follow_queue_hours(&queue);
         }
         for index in 0..self.workspace.agents.len() {
-            self.follow_shift(index);
+            let agent = &self.workspace.agents[index];
+            if !agent.is_removed && (agent.is_off_shift || !agent.config.shifts.is_empty()) {
+                let timer = Timer::Agent(index, AgentClock::Shift);
+                self.shard.timers.arm(&self.workspace.name, timer, Some(self.now));
+            }
         }
     }
 
