@@ -3,6 +3,7 @@
 //! All through `step`, in both engines at once. No test here looks at a clock: what must be cheap is counted.
 
 use crate::histories::events::{plain_policy, queue, rule, tier};
+use crate::histories::policies;
 use crate::histories::script::{Desk, START_MS, check, check_under};
 use engine::decision::{DecisionType, Told};
 use engine::input::{By, Status};
@@ -381,6 +382,23 @@ fn each_rank_has_a_rotation_of_its_own() {
     desk.play("2 resolve m0");
     desk.play("2 resolve m1");
     assert_eq!(desk.picks(3, 7..11), "abdc");
+}
+
+#[test]
+fn who_changes_his_rank_and_comes_back_keeps_what_he_is_due() {
+    let mut desk = Desk::new(policies::policy("queue main weighted_round_robin\nqueue other"));
+    for line in ["0 agent a units=999", "0 agent b units=999 weight=3", "0 online a", "0 online b"] {
+        desk.play(line);
+    }
+    assert_eq!(desk.picks(1, 0..1), "b");
+    desk.play("2 agent a units=999 member=main:5:7");
+    desk.play("3 agent a units=999");
+    // From a quarter that he kept a is level with b, and he was configured first. Begun anew he would be behind.
+    assert_eq!(desk.picks(4, 1..2), "a");
+    // Who leaves the queue leaves the rotation: he comes back with nothing due, and not with the half that he is ahead.
+    desk.play("5 agent a units=999 member=other:5:5");
+    desk.play("6 agent a units=999");
+    assert_eq!(desk.picks(7, 2..5), "bba");
 }
 
 #[test]

@@ -151,15 +151,16 @@ impl Step<'_> {
             let is_member = self.workspace.is_able(agent, &set.queue, &set.requirement);
             let is_candidate = takes_turns && is_member && self.workspace.is_candidate(agent, set);
             let rank = self.workspace.rank_in(agent, &set.queue);
-            if is_candidate {
-                of_ranks.entry(rank).or_default();
-            }
-            for (&of_rank, rotation) in of_ranks.iter_mut() {
-                let belongs = rank == of_rank;
-                rotation.set(index, (is_candidate && belongs).then_some(agent.config.weight));
-                if !is_member || !belongs {
-                    rotation.forget(index);
+            let others = of_ranks.iter_mut().filter(|(of_rank, _)| !is_member || **of_rank != rank);
+            let brought = others.filter_map(|(_, rotation)| rotation.forget(index)).last();
+            if is_member && (is_candidate || brought.is_some()) {
+                let rotation = of_ranks.entry(rank).or_default();
+                if let Some(credit) = brought {
+                    rotation.bring(index, credit);
                 }
+            }
+            if let Some(rotation) = of_ranks.get_mut(&rank).filter(|_| is_member) {
+                rotation.set(index, is_candidate.then_some(agent.config.weight));
             }
         }
         self.workspace.rotations = rotations;

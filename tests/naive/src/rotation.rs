@@ -63,9 +63,16 @@ impl Rotation {
         }
     }
 
-    /// He is no member any more: should he come back, he starts anew.
-    pub fn forget(&mut self, agent: usize) {
-        self.frozen.remove(&agent);
+    /// He is no member of this rank any more. Returns what he is due, which he takes with him to another rank of the set;
+    /// who leaves the set and comes back starts anew.
+    pub fn forget(&mut self, agent: usize) -> Option<i128> {
+        self.change(agent, None);
+        self.frozen.remove(&agent)
+    }
+
+    /// He comes from another rank of the set.
+    pub fn bring(&mut self, agent: usize, credit: i128) {
+        self.frozen.insert(agent, credit);
     }
 
     /// Picks one of these alone: the others of the rotation are no candidates of this pick, and join again after it.
