@@ -95,10 +95,12 @@ impl Stepping<'_> {
                 self.start(slot, kind, wanted, target_ms);
             }
             (_, Some(wanted)) => {
-                let clock = self.begins_earlier(slot, kind, clock, &wanted);
-                if target_ms != clock.target_ms {
-                    let clock = ClockRow { target_ms, ..clock };
+                let before = self.begins_earlier(slot, kind, clock, &wanted);
+                let clock = ClockRow { target_ms, ..self.in_hours_of_now(slot, kind, before) };
+                if clock != before {
                     self.set(slot, kind, clock);
+                }
+                if target_ms != before.target_ms || (clock != before && clock.status == ClockStatus::Running) {
                     self.tell_clock(DecisionType::ClockStarted, Reason::Updated, slot, kind, clock, 0);
                 }
                 self.pause_or_resume(slot, kind);
@@ -157,6 +159,19 @@ impl Stepping<'_> {
         }
     }
 
+    /// What it has counted so far stays as it was counted, and from now on it counts in the hours that are its own now.
+    fn in_hours_of_now(&self, slot: u32, kind: ClockKind, clock: ClockRow) -> ClockRow {
+        let row = self.state.conversation(slot);
+        let calendar = self.state.workspace(row.workspace()).calendar_of(kind, row.queue());
+        match clock.status {
+            _ if calendar == clock.calendar => clock,
+            ClockStatus::Running => {
+                ClockRow { counted_ms: self.business_ms(slot, &clock, self.now), since: self.now, calendar, ..clock }
+            }
+            _ => ClockRow { calendar, ..clock },
+        }
+    }
+
     /// A merge found an older contact that nobody has answered.
     fn begins_earlier(&mut self, slot: u32, kind: ClockKind, clock: ClockRow, wanted: &Wanted) -> ClockRow {
         let is_response = matches!(kind, ClockKind::FirstResponse | ClockKind::NextResponse);
@@ -172,7 +187,8 @@ impl Stepping<'_> {
     }
 
     fn start(&mut self, slot: u32, kind: ClockKind, wanted: Wanted, target_ms: u64) {
-        let before = self.state.clock(slot, kind);
+        let (before, row) = (self.state.clock(slot, kind), self.state.conversation(slot));
+        let hours = self.state.workspace(row.workspace()).calendar_of(kind, row.queue());
         // An answer that did not arrive: the clock that it stopped goes on.
         let is_answered = !matches!(kind, ClockKind::Resolution | ClockKind::QueueWait);
         let is_same = (before.started_at, before.mark) == (wanted.started_at, wanted.mark);
@@ -193,7 +209,9 @@ impl Stepping<'_> {
             fired: if is_failed { before.fired } else { 0 },
             fired_at: if is_failed { before.fired_at } else { 0 },
             mark: wanted.mark,
+            calendar: if is_failed { before.calendar } else { hours },
         };
+        let clock = self.in_hours_of_now(slot, kind, clock);
         self.set(slot, kind, clock);
         self.tell_clock(DecisionType::ClockStarted, reason, slot, kind, clock, 0);
         self.pause_or_resume(slot, kind);
@@ -206,7 +224,7 @@ impl Stepping<'_> {
         match (clock.status, pause) {
             (ClockStatus::Running, Some(reason)) => {
                 let clock = self.passes_until(slot, kind, clock, at);
-                let counted_ms = self.business_ms(slot, kind, &clock, at);
+                let counted_ms = self.business_ms(slot, &clock, at);
                 let clock = ClockRow { status: ClockStatus::Paused, since: at, counted_ms, ..clock };
                 self.set(slot, kind, clock);
                 self.tell_clock(DecisionType::ClockPaused, reason, slot, kind, clock, 0);
@@ -239,6 +257,8 @@ impl Stepping<'_> {
             (Some((DecisionType::ConversationResolved, Reason::Missed)), _) => Reason::Missed,
             (Some((DecisionType::ConversationResolved, _)), _) => Reason::Resolved,
             (Some((_, reason)), _) => reason,
+            // What went out before did not arrive, so there was no first response yet.
+            (None, _) if kind == ClockKind::NextResponse && row.is_open() => Reason::Failed,
             (None, Phase::Snoozed) => Reason::Snoozed,
             (None, Phase::Parked) => Reason::Parked,
             (None, Phase::Resolved) => Reason::Merged,
@@ -303,28 +323,25 @@ impl Stepping<'_> {
         self.fact_at.map_or(self.now, |at| at.clamp(earliest, self.now))
     }
 
-    fn business_ms(&self, slot: u32, kind: ClockKind, clock: &ClockRow, at: u64) -> u64 {
+    fn business_ms(&self, slot: u32, clock: &ClockRow, at: u64) -> u64 {
         match clock.status {
             ClockStatus::Running => {
-                clock.counted_ms + calendar::business_between(self.openings(slot, kind), clock.since, at)
+                clock.counted_ms + calendar::business_between(self.openings(slot, clock), clock.since, at)
             }
             _ => clock.counted_ms,
         }
     }
 
-    fn openings(&self, slot: u32, kind: ClockKind) -> Option<&calendar::Openings> {
-        let row = self.state.conversation(slot);
-        let workspace = self.state.workspace(row.workspace());
-        let rule = workspace.clock_rule(kind)?;
-        workspace.openings_of(rule.counts, row.queue())
+    fn openings(&self, slot: u32, clock: &ClockRow) -> Option<&calendar::Openings> {
+        self.state.workspace(self.state.conversation(slot).workspace()).openings(clock.calendar)
     }
 
     fn told_clock(&self, slot: u32, kind: ClockKind, clock: &ClockRow, at: u64, percent: u16) -> ToldClock {
-        let business_ms = self.business_ms(slot, kind, clock, at);
+        let business_ms = self.business_ms(slot, clock, at);
         let due = match clock.status {
             ClockStatus::Running => {
                 let left = clock.target_ms.saturating_sub(clock.counted_ms);
-                calendar::reached(self.openings(slot, kind), clock.since, left).unwrap_or(0)
+                calendar::reached(self.openings(slot, clock), clock.since, left).unwrap_or(0)
             }
             _ => 0,
         };
@@ -377,20 +394,23 @@ impl Stepping<'_> {
         KINDS.into_iter().filter_map(next).min_by_key(|(at, ..)| *at)
     }
 
-    /// When a clock's next threshold comes, and at which percent.
+    /// When a clock's next threshold comes, and at which percent. While it stands still only what it has passed already
+    /// comes, because its target has shrunk.
     fn next_of(&self, slot: u32, kind: ClockKind, clock: &ClockRow) -> Option<(u64, u16)> {
-        if clock.status != ClockStatus::Running {
-            return None;
-        }
         let row = self.state.conversation(slot);
         let rule = self.state.workspace(row.workspace()).clock_rule(kind)?;
         let percent = rule.next_threshold(clock.fired)?;
         let share = (u128::from(clock.target_ms) * u128::from(percent) / 100) as u64;
-        let openings = self.openings(slot, kind);
-        let at = match share.checked_sub(clock.counted_ms) {
-            None => Some(clock.since),
-            Some(left) if percent < BREACH => calendar::reached(openings, clock.since, left),
-            Some(left) => calendar::passed(openings, clock.since, left),
+        let openings = self.openings(slot, clock);
+        let is_passed = clock.counted_ms > share || (clock.counted_ms == share && percent < BREACH);
+        let at = match clock.status {
+            ClockStatus::Off => None,
+            _ if is_passed => Some(clock.since),
+            ClockStatus::Paused => None,
+            ClockStatus::Running if percent < BREACH => {
+                calendar::reached(openings, clock.since, share - clock.counted_ms)
+            }
+            ClockStatus::Running => calendar::passed(openings, clock.since, share - clock.counted_ms),
         };
         at.map(|at| (at, percent))
     }

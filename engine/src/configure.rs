@@ -56,9 +56,7 @@ impl Stepping<'_> {
         });
         self.name_all(slot, id, policy);
         self.effect(Effect::WorkspaceConfigured { workspace: slot, policy: Box::new(policy.clone()) });
-        if let Some(oldest) = self.state.oldest(slot) {
-            self.effect(Effect::Reviewed { workspace: slot, next: Some(oldest) });
-        }
+        self.review_all(slot);
         self.tell_workspace(DecisionType::WorkspaceConfigured, slot);
         self.hours_change(slot);
         // Sets that only the policy before had, and those that events brought, where nobody waits in them.
@@ -199,8 +197,8 @@ impl Stepping<'_> {
         let workspace = self.state.workspace(ws);
         let minds = |queue: u32| workspace.queue(queue).is_some_and(|q| q.on_unservable.kind != ExitKind::Wait);
         let is_minded = always || (0..workspace.queues.len()).any(minds);
-        if let Some(oldest) = self.state.oldest(ws).filter(|_| is_minded) {
-            self.effect(Effect::Reviewed { workspace: ws, next: Some(oldest) });
+        if is_minded {
+            self.review_all(ws);
         }
     }
 

@@ -1,11 +1,12 @@
 //! Queues opened and closed by command, and the sweep over those who wait when that, or the staff, changes (routing.md §5).
 
+use crate::calendar;
 use crate::command::not_supervised;
 use crate::decision::{DecisionType, Reason};
 use crate::effect::{Effect, TimerKind};
 use crate::id::Id;
 use crate::input::{Control, Input};
-use crate::policy::ExitKind;
+use crate::policy::{ClockKind, ExitKind};
 use crate::queueing::closed_reason;
 use crate::state::{Phase, Route};
 use crate::step::{About, DECIDED, RECORDED, Stepping, Verdict, rejected};
@@ -34,12 +35,12 @@ impl Stepping<'_> {
         if (desk.control(), desk.until()) == (control, until) {
             return RECORDED;
         }
-        self.controlled(ws, queue, control, until);
+        self.controlled(ws, queue, control, until, self.now);
         DECIDED
     }
 
-    /// What a queue's control is from now on; its calendar's word comes with it.
-    pub(crate) fn controlled(&mut self, ws: u32, queue: u32, control: Control, until: u64) {
+    /// What a queue's control is, and has been since `changed_at`; its calendar's word comes with it.
+    pub(crate) fn controlled(&mut self, ws: u32, queue: u32, control: Control, until: u64, changed_at: u64) {
         let shut = self.is_shut(ws, queue);
         let workspace = self.state.workspace(ws);
         let desk = workspace.desk(queue);
@@ -62,12 +63,18 @@ impl Stepping<'_> {
                 draining: desk_drains,
                 shut,
             });
+            if self.state.workspace(ws).clock_rule(ClockKind::QueueWait).is_some() {
+                self.review_all(ws); // the wait counts in other hours now
+            }
             return self.rearm_control(ws, queue);
         }
-        let now = self.now;
-        // When its clocks stopped: while it drains they go on.
-        let stands = was_closed && !desk_drains;
-        let since = if stands { since } else { now };
+        // When its clocks stopped, or would have, had they stood in one piece: while it drains they go on.
+        let drained_at = if desk_drains { since + drain_ms } else { since };
+        let stood_before = if was_closed { changed_at.saturating_sub(drained_at) } else { 0 };
+        let since = match draining {
+            true => changed_at,
+            false => self.now - stood_before - self.stood_ms(ws, queue, control, changed_at),
+        };
         self.effect(Effect::Controlled { workspace: ws, queue, control, since, until, draining, shut });
         let reason = if is_closed { closed_reason(control) } else { Reason::Opened };
         let about = About { workspace: ws, until, other_queue: Some(queue), ..About::default() };
@@ -89,23 +96,49 @@ impl Stepping<'_> {
     }
 
     pub(crate) fn control_is_due(&mut self, ws: u32, queue: u32) {
+        let due = self.state.workspace(ws).desk(queue).due().min(self.now);
         self.arm_of(TimerKind::Control, ws, queue, 0);
         let desk = self.state.workspace(ws).desk(queue);
         let (control, since, until) = (desk.control(), desk.since(), desk.until());
         if until != 0 && self.now >= until {
-            return self.controlled(ws, queue, Control::None, 0);
+            return self.controlled(ws, queue, Control::None, 0, until);
         }
         let drain_ms = self.state.workspace(ws).queue(queue).map_or(0, |q| q.drain_after_close_ms);
         if desk.is_shut() != self.is_shut(ws, queue) {
-            return self.controlled(ws, queue, control, until);
+            return self.controlled(ws, queue, control, until, due);
         }
-        if desk.is_draining() && self.now >= since + drain_ms {
-            let shut = desk.is_shut();
-            let since = self.now.max(since);
+        let (shut, drained_at) = (desk.is_shut(), since + drain_ms);
+        if desk.is_draining() && self.now >= drained_at {
+            let since = drained_at;
             self.effect(Effect::Controlled { workspace: ws, queue, control, since, until, draining: false, shut });
             self.begin_sweep(ws, queue, Reason::Closed);
+        } else if control == Control::None && !desk.is_draining() {
+            // It turned twice while nobody was here: what it was closed for, or open for, is made good.
+            let stood_ms = self.stood_ms(ws, queue, control, due);
+            let since = if shut { since + (self.now - due - stood_ms) } else { self.now - stood_ms };
+            if (shut && since != desk.since()) || (!shut && stood_ms > 0) {
+                self.effect(Effect::Controlled { workspace: ws, queue, control, since, until, draining: false, shut });
+            }
+            if !shut && stood_ms > 0 {
+                self.begin_sweep(ws, queue, Reason::Opened);
+            }
         }
         self.rearm_control(ws, queue);
+    }
+
+    /// How long a queue's clocks have stood since a moment, under this control: its calendar tells, where no command does.
+    fn stood_ms(&self, ws: u32, queue: u32, control: Control, from: u64) -> u64 {
+        let past_ms = self.now.saturating_sub(from);
+        match control {
+            Control::Open => 0,
+            Control::Closed | Control::Emergency => past_ms,
+            Control::None => {
+                let workspace = self.state.workspace(ws);
+                let calendar = workspace.queue(queue).and_then(|q| q.calendar);
+                let openings = calendar.and_then(|calendar| workspace.openings(calendar));
+                past_ms - calendar::business_between(openings, from, self.now)
+            }
+        }
     }
 
     /// Those who wait in a queue, or are parked there, are looked at from the oldest on.

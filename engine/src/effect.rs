@@ -153,6 +153,8 @@ wire_struct! {
         pub fired_at: u64,
         /// What it runs for: the entry into a queue, the customer's last message.
         pub mark: u64,
+        /// Whose openings the present stretch counts in; `NONE`: always.
+        pub calendar: u32,
     }
 }
 

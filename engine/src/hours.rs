@@ -28,9 +28,7 @@ impl Stepping<'_> {
         let openings = openings.to_vec();
         self.effect(Effect::CalendarExpanded { workspace: ws, calendar, from, until, openings });
         self.hours_change(ws);
-        if let Some(oldest) = self.state.oldest(ws) {
-            self.effect(Effect::Reviewed { workspace: ws, next: Some(oldest) });
-        }
+        self.review_all(ws);
         if self.told_so_far() > before { DECIDED } else { RECORDED }
     }
 
@@ -67,7 +65,7 @@ impl Stepping<'_> {
         let desk = self.state.workspace(ws).desk(queue);
         if desk.is_shut() != self.is_shut(ws, queue) {
             let (control, until) = (desk.control(), desk.until());
-            return self.controlled(ws, queue, control, until);
+            return self.controlled(ws, queue, control, until, self.now);
         }
         let has_hours = self.state.workspace(ws).queue(queue).is_some_and(|q| q.calendar.is_some());
         if has_hours || (desk.until() == 0 && !desk.is_draining()) {

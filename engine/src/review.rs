@@ -27,6 +27,13 @@ impl Stepping<'_> {
         self.effect(Effect::Reviewed { workspace: ws, next });
     }
 
+    /// All conversations of a workspace are to be looked at again, from the oldest on.
+    pub(crate) fn review_all(&mut self, ws: u32) {
+        if let Some(oldest) = self.state.oldest(ws) {
+            self.effect(Effect::Reviewed { workspace: ws, next: Some(oldest) });
+        }
+    }
+
     /// A conversation that gets an event while its policy's cursor is under way is looked at first.
     pub(crate) fn review_first(&mut self, slot: u32) {
         if self.state.workspace(self.state.conversation(slot).workspace()).review().is_some() {

@@ -216,12 +216,8 @@ impl Stepping<'_> {
     fn answered_by(&mut self, slot: u32, agent: Option<u32>) {
         let row = self.state.conversation(slot);
         match (row.owner(), agent) {
-            (None, Some(agent)) if !self.may_adopt(slot) => {
-                let _ = agent;
-                return;
-            }
-            (None, Some(agent)) => self.adopt(slot, agent),
-            (None, None) => return,
+            (None, Some(agent)) if self.may_adopt(slot) => self.adopt(slot, agent),
+            (None, _) => return self.answered_in_passing(slot),
             (Some(owner), Some(agent)) if owner != agent => {
                 self.tell_agent(DecisionType::ReplyCollision, Reason::NotOwner, agent, Some(slot));
             }
@@ -236,6 +232,16 @@ impl Stepping<'_> {
                 self.effect(Effect::Turned { conversation: slot, turn, answered: true, arrival });
             }
             self.awaits_customer(slot);
+        }
+    }
+
+    /// The customer has his answer; who wrote it takes nothing over, and it waits on for an owner.
+    fn answered_in_passing(&mut self, slot: u32) {
+        if self.state.conversation(slot).phase() == Phase::InBot {
+            self.hand_off(slot, None);
+        }
+        if self.state.conversation(slot).is_open() {
+            self.awaits(slot, 0, true);
         }
     }
 
@@ -267,15 +273,20 @@ impl Stepping<'_> {
         let Some(slot) = self.find_named(conversation, identity) else { return ignored(Reason::UnknownConversation) };
         self.review_first(slot);
         let row = self.state.conversation(slot);
-        let is_undone = failed && row.answered() && row.is_open() && !row.live();
-        let Some(owner) = row.owner().filter(|_| is_undone) else { return RECORDED };
-        let arrival = row.arrival();
-        self.effect(Effect::Turned { conversation: slot, turn: Turn::Ours, answered: false, arrival });
-        let (since, responded) = self.state.conversation(slot).answered_before();
-        if self.state.conversation(slot).unanswered_since() == 0 && since != 0 {
+        let may_undo = failed && row.is_open() && !row.live();
+        let (since, responded) = row.answered_before();
+        let waits_since = row.unanswered_since();
+        // He may have written again since then.
+        let waits_again = may_undo && since != 0 && (waits_since == 0 || since < waits_since);
+        let (owner, arrival, is_undone) = (row.owner(), row.arrival(), may_undo && row.answered());
+        if waits_again {
             self.awaits(slot, since, responded);
         }
-        let is_awake = self.state.conversation(slot).phase() == Phase::Assigned;
+        let Some(owner) = owner.filter(|_| waits_again || is_undone) else { return RECORDED };
+        if is_undone {
+            self.effect(Effect::Turned { conversation: slot, turn: Turn::Ours, answered: false, arrival });
+        }
+        let is_awake = is_undone && self.state.conversation(slot).phase() == Phase::Assigned;
         let is_over = is_awake && self.wakes(slot);
         self.tell_agent(DecisionType::ReplyFailed, Reason::Failed, owner, Some(slot));
         if is_awake {

@@ -283,14 +283,13 @@ impl<'a> Workspace<'a> {
         let Some(slot) = self.state.find_conversation(hash) else { return Vec::new() };
         let running = |kind: &ClockKind| {
             let clock = self.state.clock(slot, *kind);
-            (clock.status != ClockStatus::Off).then(|| self.picture_clock(slot, *kind, &clock, now))
+            (clock.status != ClockStatus::Off).then(|| self.picture_clock(*kind, &clock, now))
         };
         ClockKind::ALL.iter().filter_map(running).collect()
     }
 
-    fn picture_clock(&self, slot: u32, kind: ClockKind, clock: &ClockRow, now: u64) -> Clock {
-        let (ws, row) = (self.state.workspace(self.slot), self.state.conversation(slot));
-        let openings = ws.clock_rule(kind).and_then(|rule| ws.openings_of(rule.counts, row.queue()));
+    fn picture_clock(&self, kind: ClockKind, clock: &ClockRow, now: u64) -> Clock {
+        let openings = self.state.workspace(self.slot).openings(clock.calendar);
         let is_paused = clock.status == ClockStatus::Paused;
         let left_ms = clock.target_ms.saturating_sub(clock.counted_ms);
         let counted_ms = if is_paused { 0 } else { calendar::business_between(openings, clock.since, now) };

@@ -100,10 +100,11 @@ class Clock:
 
     def reaches(self, percent):
         """When it fires at a share of its target: it warns when that is reached, and is broken when it has passed."""
-        share = self.target * percent // 100
-        if share < self.counted:
-            return self.since
-        return self.since + share - self.counted + (percent >= BREACH)
+        return self.since + max(self.left(percent), 0)
+
+    def left(self, percent):
+        """What it has to count until then; not above 0: it has passed it, which while it stands still a smaller target brings."""
+        return self.target * percent // 100 + (percent >= BREACH) - self.counted
 
 
 class Restart:
@@ -574,7 +575,7 @@ class Desk:
             self.clock_started(decision, key, clock, told)
         elif self.is_repeated(decision, key, told, word):
             return
-        elif told["generation"] != clock.generation or clock.status not in TOLD_OF.get(word, ("running",)):
+        elif told["generation"] != clock.generation or not self.may_be_told(clock, told, word):
             sentence = f"{named(key, told)} is told {word}, it is {clock.status} in generation {clock.generation}"
             return self.complain("clock", decision, sentence)
         if word in ("paused", "resumed"):
@@ -587,6 +588,11 @@ class Desk:
         elif word not in FIRED:
             clock.able_from, clock.armed_by = self.now, decision.cause
             self.arm(key, clock)
+
+    def may_be_told(self, clock, told, word):
+        if word in FIRED and clock.status == "paused":
+            return clock.left(told["percent"]) <= 0
+        return clock.status in TOLD_OF.get(word, ("running",))
 
     def forget_clocks(self, decision, who):
         """A new conversation under a name that was known: its clocks begin at their first generation."""
@@ -703,9 +709,9 @@ class Desk:
 
     def next_share(self, key, clock):
         """The percent at which a clock fires next; None: it stands still, or all has fired."""
-        if clock.status != "running":
-            return None
-        return min((percent for percent in self.thresholds[key[2]] if percent > clock.fired), default=None)
+        percent = min((percent for percent in self.thresholds[key[2]] if percent > clock.fired), default=None)
+        fires = clock.status == "running" or (clock.status == "paused" and percent is not None and clock.left(percent) <= 0)
+        return percent if fires else None
 
     def arm(self, key, clock):
         clock.version += 1

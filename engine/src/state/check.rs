@@ -92,14 +92,14 @@ impl State {
                     return Some(format!("promise 5: the clock {word} of {id} is ahead of its time: {clock:?}"));
                 }
                 let ws = &self.workspaces[c.workspace as usize];
-                let rule = ws.clock_rule(*kind).filter(|_| clock.status == ClockStatus::Running);
+                let rule = ws.clock_rule(*kind);
                 let Some(percent) = rule.and_then(|rule| rule.next_threshold(clock.fired)) else { continue };
                 let share = (u128::from(clock.target_ms) * u128::from(percent) / 100) as u64;
                 let beyond = u64::from(percent >= BREACH);
-                let openings = rule.and_then(|rule| ws.openings_of(rule.counts, c.queue));
-                let at = match share.checked_sub(clock.counted_ms) {
-                    None => Some(clock.since),
-                    Some(left) => calendar::reached(openings, clock.since, left + beyond),
+                let at = match (share + beyond).checked_sub(clock.counted_ms) {
+                    None | Some(0) => Some(clock.since),
+                    Some(_) if clock.status == ClockStatus::Paused => None,
+                    Some(left) => calendar::reached(ws.openings(clock.calendar), clock.since, left),
                 };
                 next = [next, at].into_iter().flatten().min();
             }

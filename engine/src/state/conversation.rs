@@ -265,6 +265,7 @@ impl Conversation {
         for clock in &texts.clocks {
             let state = (clock.status as u64) << 16 | u64::from(clock.fired);
             f.word(u64::from(clock.generation) << 32 | state);
+            f.word(u64::from(clock.calendar));
             for word in [clock.started_at, clock.since, clock.counted_ms, clock.target_ms, clock.fired_at, clock.mark] {
                 f.word(word);
             }

@@ -279,6 +279,10 @@ impl Desk {
     pub fn is_draining(&self) -> bool {
         self.draining
     }
+    /// ms UTC: when its timer is due; 0: it has none.
+    pub fn due(&self) -> u64 {
+        self.timer.at
+    }
     pub fn sweep(&self) -> Option<(u32, Reason)> {
         self.sweep.map(|next| (next, self.sweep_reason))
     }
@@ -737,12 +741,17 @@ impl Workspace {
         self.openings.get(calendar as usize).and_then(Option::as_ref)
     }
 
-    /// The openings in which a clock of a queue's conversation counts.
-    pub fn openings_of(&self, counts: Counts, queue: u32) -> Option<&Openings> {
-        match counts {
-            Counts::Always => None,
-            Counts::In(calendar) => self.openings(calendar),
-            Counts::InQueueHours => self.openings(self.queue(queue)?.calendar?),
+    /// The calendar in which a clock of a queue's conversation counts; `NONE`: always. Commands outrank a calendar, and a
+    /// queue that has closed may still serve: while it does, its wait goes on.
+    pub fn calendar_of(&self, kind: ClockKind, queue: u32) -> u32 {
+        let Some(rule) = self.clock_rule(kind) else { return NONE };
+        let desk = self.desk(queue);
+        let serves_when_shut = desk.shut && (!desk.is_closed() || desk.draining);
+        match rule.counts {
+            Counts::Always => NONE,
+            Counts::In(calendar) => calendar,
+            Counts::InQueueHours if kind == ClockKind::QueueWait && serves_when_shut => NONE,
+            Counts::InQueueHours => self.queue(queue).and_then(|q| q.calendar).unwrap_or(NONE),
         }
     }
 

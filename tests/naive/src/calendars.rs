@@ -130,7 +130,7 @@ impl Step<'_> {
     fn follow_queue_hours(&mut self, queue: &str) {
         let control = self.workspace.control_of(queue);
         if self.workspace.is_shut_by_calendar(queue, self.now) != control.shut {
-            return self.set_control(queue, control.control, control.until, None);
+            return self.set_control(queue, control.control, control.until, None, self.now);
         }
         let has_hours = self.workspace.queue(queue).is_some_and(|queue| !queue.calendar.is_empty());
         if has_hours || (control.until.is_none() && !control.is_draining) {

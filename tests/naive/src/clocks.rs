@@ -144,13 +144,23 @@ impl Workspace {
 
     /// The hours in which it counts; none: always.
     fn hours_of(&self, about: &Conversation, kind: ClockKind) -> Option<&Hours> {
-        let clock = self.clock(kind)?;
-        match &*clock.calendar {
-            _ if kind == ClockKind::ReplyWindow => None,
-            policy::ALWAYS => None,
-            "" => self.hours.get(&*self.queue(&about.queue)?.calendar),
-            named => self.hours.get(named),
-        }
+        self.hours.get(&about.counts_in[kind as usize])
+    }
+
+    /// The name of the calendar in which it counts from now on; empty: always.
+    fn hours_now(&self, about: &Conversation, kind: ClockKind) -> String {
+        let Some(clock) = self.clock(kind) else { return String::new() };
+        let control = self.control_of(&about.queue);
+        let is_served = self.is_closed(&about.queue).is_none() || control.is_draining;
+        let name = match &*clock.calendar {
+            _ if kind == ClockKind::ReplyWindow => "",
+            policy::ALWAYS => "",
+            // Somebody has opened it, or it serves on after its hours.
+            "" if kind == ClockKind::QueueWait && control.shut && is_served => "",
+            "" => self.queue(&about.queue).map_or("", |queue| &*queue.calendar),
+            named => named,
+        };
+        name.to_string()
     }
 
     fn stands_for(&self, about: &Conversation, kind: ClockKind) -> Option<Reason> {
@@ -185,16 +195,20 @@ impl Workspace {
     /// When the next percent of it comes.
     fn next_of(&self, about: &Conversation, kind: ClockKind) -> Option<(u64, u16)> {
         let clock = about.clocks[kind as usize];
-        let configured = self.clock(kind).filter(|_| clock.gait == Gait::Runs)?;
+        let configured = self.clock(kind).filter(|_| clock.gait != Gait::Off)?;
         let of_levels = configured.levels.iter().map(|level| level.percent);
         let all = of_levels.chain(configured.warn_percent.iter().copied()).chain([BREACH]);
         let percent = all.filter(|percent| *percent > clock.fired).min()?;
         let share_ms = clock.target_ms * u64::from(percent) / 100;
-        if share_ms < clock.counted_ms {
+        // A warning at its share, a breach a millisecond of business time beyond.
+        let wanted_ms = share_ms + u64::from(percent >= BREACH);
+        if wanted_ms <= clock.counted_ms {
             return Some((clock.since, percent));
         }
-        // A warning at its share, a breach a millisecond of business time beyond.
-        let left_ms = share_ms - clock.counted_ms + u64::from(percent >= BREACH);
+        if clock.gait == Gait::Stands {
+            return None;
+        }
+        let left_ms = wanted_ms - clock.counted_ms;
         after(self.hours_of(about, kind), clock.since, left_ms).map(|at| (at, percent))
     }
 }
@@ -274,8 +288,10 @@ impl Step<'_> {
             (_, Some((since, _)), Some(target_ms)) => {
                 self.begin_earlier(creation, id, kind, since);
                 let Some(clock) = self.clock_of(creation, id, kind) else { return };
-                if target_ms != clock.target_ms {
-                    self.set_clock(creation, id, kind, ServiceClock { target_ms, ..clock });
+                let counts_otherwise = self.counts_on(creation, id, kind) && clock.gait == Gait::Runs;
+                let Some(clock) = self.clock_of(creation, id, kind) else { return };
+                self.set_clock(creation, id, kind, ServiceClock { target_ms, ..clock });
+                if target_ms != clock.target_ms || counts_otherwise {
                     self.tell_clock(DecisionType::ClockStarted, Reason::Updated, creation, id, kind, 0);
                 }
                 self.pause_or_resume(creation, id, kind);
@@ -308,8 +324,35 @@ impl Step<'_> {
             cause,
         };
         self.set_clock(creation, id, kind, new);
+        if reason == Reason::Failed {
+            self.counts_on(creation, id, kind);
+        } else if let Some(about) = self.workspace.numbered(creation, id) {
+            let hours = self.workspace.hours_now(about, kind);
+            self.set_hours(creation, id, kind, hours);
+        }
         self.tell_clock(DecisionType::ClockStarted, reason, creation, id, kind, 0);
         self.pause_or_resume(creation, id, kind);
+    }
+
+    /// What it has counted it keeps; from now on other hours may be its own. Returns whether they are.
+    fn counts_on(&mut self, creation: u64, id: &str, kind: ClockKind) -> bool {
+        let Some(about) = self.workspace.numbered(creation, id) else { return false };
+        let (clock, hours) = (about.clocks[kind as usize], self.workspace.hours_now(about, kind));
+        let changes = about.counts_in[kind as usize] != hours;
+        if changes && clock.gait == Gait::Runs {
+            let counted_ms = self.workspace.business_ms(about, kind, &clock, self.now);
+            self.set_clock(creation, id, kind, ServiceClock { counted_ms, since: self.now, ..clock });
+        }
+        self.set_hours(creation, id, kind, hours);
+        changes
+    }
+
+    fn set_hours(&mut self, creation: u64, id: &str, kind: ClockKind, hours: String) {
+        if let Some(gone) = self.workspace.departed.get_mut(&creation) {
+            gone.counts_in[kind as usize] = hours;
+        } else if let Some(conversation) = self.workspace.conversations.get_mut(id) {
+            conversation.counts_in[kind as usize] = hours;
+        }
     }
 
     fn pause_or_resume(&mut self, creation: u64, id: &str, kind: ClockKind) {
@@ -353,6 +396,8 @@ impl Step<'_> {
             None => match (kind, about.phase) {
                 (ClockKind::QueueWait, PhaseWord::Snoozed) => Reason::Snoozed,
                 (ClockKind::QueueWait, PhaseWord::Parked) => Reason::Parked,
+                // The answer before did not arrive, so the first is still to come.
+                (ClockKind::NextResponse, _) if about.waits_since.is_some() => Reason::Failed,
                 // Assigned, or answered.
                 _ => Reason::None,
             },

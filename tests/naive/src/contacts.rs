@@ -390,6 +390,7 @@ impl Step<'_> {
             wrote_at: None,
             entries: 0,
             clocks: Default::default(),
+            counts_in: Default::default(),
             clock_at: None,
             in_step: None,
         };

@@ -1,10 +1,12 @@
 //! Queues opened and closed by command, and the sweeps that follow: what waits is looked at, a slice a tick.
 
 use crate::STEP_LOOKS;
+use crate::calendars::open_ms;
 use crate::telling::{Step, Verdict};
 use crate::workspace::{QueueControl, Sweep, SweepKind};
 use engine::decision::{DecisionType, PhaseWord, Reason, ToldDetail};
 use engine::input::Control;
+use engine::policy::ClockKind;
 
 impl Step<'_> {
     pub fn control_queue(
@@ -34,12 +36,19 @@ impl Step<'_> {
         if present == (control, until) {
             return Verdict::recorded(Reason::Recorded);
         }
-        self.set_control(queue, control, until, reason);
+        self.set_control(queue, control, until, reason, self.now);
         Verdict::decided()
     }
 
-    /// What is commanded of a queue from now on; what its calendar says is asked anew.
-    pub fn set_control(&mut self, queue: &str, control: Control, until: Option<u64>, text: Option<&str>) {
+    /// What is commanded of a queue, and holds since a moment; what its calendar says is asked anew.
+    pub fn set_control(
+        &mut self,
+        queue: &str,
+        control: Control,
+        until: Option<u64>,
+        text: Option<&str>,
+        holds_since: u64,
+    ) {
         let before = self.workspace.control_of(queue);
         let was_closed = self.workspace.is_closed(queue);
         let (was_draining, shut) = (before.is_draining, self.workspace.is_shut_by_calendar(queue, self.now));
@@ -47,13 +56,22 @@ impl Step<'_> {
         let is_closed = self.workspace.is_closed(queue);
         // Beneath a command the calendar turns unheard.
         if (before.control, before.until) == (control, until) && was_closed.is_some() == is_closed.is_some() {
+            if self.workspace.policy.clocks.iter().any(|clock| clock.kind == ClockKind::QueueWait) {
+                self.review();
+            }
             return self.rearm_queue(queue);
         }
-        // When the clocks of who waits in it stopped.
-        let since = if was_closed.is_some() && !was_draining { before.since } else { self.now };
         let drain_ms = self.workspace.queue(queue).map_or(0, |queue| queue.drain_after_close_ms);
         let may_drain = was_closed.is_none() || was_draining;
         let is_draining = is_closed == Some(Control::Closed) && drain_ms > 0 && may_drain;
+        // The clocks of who waits in it have stood for so long as if they had stopped once.
+        let stood_ms = match (was_closed, was_draining) {
+            (None, _) => 0,
+            (Some(_), false) => holds_since - before.since.min(holds_since),
+            (Some(_), true) => holds_since - (before.since + drain_ms).min(holds_since),
+        };
+        let stood_ms = stood_ms + self.stands_ms(queue, control, holds_since);
+        let since = if is_draining { holds_since } else { self.now - stood_ms };
         self.workspace.controls.insert(queue.to_string(), QueueControl { control, until, since, is_draining, shut });
         let (reason, kind) = match is_closed {
             Some(Control::Emergency) => (Reason::Emergency, SweepKind::Closed),
@@ -90,18 +108,42 @@ impl Step<'_> {
     pub fn control_is_due(&mut self, queue: &str) {
         let control = self.workspace.control_of(queue);
         if control.until.is_some_and(|until| until <= self.now) {
-            return self.set_control(queue, Control::None, None, None);
+            return self.set_control(queue, Control::None, None, None, control.until.unwrap_or(self.now));
         }
+        let due = self.shard.timers.taken;
         if control.shut != self.workspace.is_shut_by_calendar(queue, self.now) {
-            return self.set_control(queue, control.control, control.until, None);
+            return self.set_control(queue, control.control, control.until, None, due);
         }
         let drain_ms = self.workspace.queue(queue).map_or(0, |queue| queue.drain_after_close_ms);
-        if control.is_draining && self.now >= control.since + drain_ms {
-            let drained = QueueControl { is_draining: false, since: self.now, ..control };
-            self.workspace.controls.insert(queue.to_string(), drained);
-            self.begin_sweep(queue, SweepKind::Closed);
+        let drained_at = control.since + drain_ms;
+        let (stood_ms, past_ms) = (self.stands_ms(queue, control.control, due), self.now - due);
+        let mut new = control;
+        if control.is_draining {
+            if self.now >= drained_at {
+                (new.is_draining, new.since) = (false, drained_at);
+                self.begin_sweep(queue, SweepKind::Closed);
+            }
+        } else if control.control == Control::None && control.shut {
+            // It was open meanwhile, while nobody was here.
+            new.since += past_ms - stood_ms;
+        } else if control.control == Control::None && stood_ms > 0 {
+            new.since = self.now - stood_ms;
+            self.begin_sweep(queue, SweepKind::Opened { closed_since: new.since });
+        }
+        if new != control {
+            self.workspace.controls.insert(queue.to_string(), new);
         }
         self.rearm_queue(queue);
+    }
+
+    /// For how long clocks have stood since a moment under this control, which leaves it to the calendar or not.
+    fn stands_ms(&self, queue: &str, control: Control, since: u64) -> u64 {
+        let hours = self.workspace.queue(queue).and_then(|queue| self.workspace.hours.get(&*queue.calendar));
+        match control {
+            Control::Open => 0,
+            Control::None => self.now - since - open_ms(hours, since, self.now),
+            Control::Closed | Control::Emergency => self.now - since,
+        }
     }
 
     /// One slice of the sweep of every queue that has one.

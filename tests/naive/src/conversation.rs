@@ -112,6 +112,8 @@ pub struct Conversation {
     pub entries: u32,
     /// By kind.
     pub clocks: [ServiceClock; 5],
+    /// The calendar in which each of them counts; empty: always.
+    pub counts_in: [String; 5],
     pub clock_at: Option<u64>,
     /// As it was when its clocks were last looked at.
     pub in_step: Option<Facts>,

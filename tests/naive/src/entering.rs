@@ -319,6 +319,8 @@ impl Step<'_> {
             conversation.answered = false;
             conversation.turn_at = None;
             conversation.set_waits(Some(now), false);
+            // The bot's deadline is free, even if the turn that follows ends at the same moment.
+            self.rearm(id);
         }
     }
 }

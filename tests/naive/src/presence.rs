@@ -170,7 +170,21 @@ impl Step<'_> {
         if !before.is_online && self.workspace.agents[index].is_online() {
             self.sweep_staffed(index);
         }
+        if before.effective != Status::Offline {
+            self.begin_grace(index);
+        }
         true
+    }
+
+    /// One who has gone offline keeps his open work for a while.
+    fn begin_grace(&mut self, index: usize) {
+        let channels = self.workspace.past_channels.values();
+        let returned = channels.filter(|channel| !channel.live && channel.on_offline != OnOffline::Keep);
+        let grace_ms = returned.map(|channel| channel.offline_grace_ms).min();
+        let now = self.now;
+        let agent = &mut self.workspace.agents[index];
+        let is_offline = agent.effective == Status::Offline;
+        agent.away_at = grace_ms.filter(|_| is_offline).map(|grace_ms| now + grace_ms);
     }
 
     /// What his queues have set aside for want of anybody comes back.
@@ -200,10 +214,7 @@ impl Step<'_> {
         }
         let from_online_to_away = agent.effective == Status::Online && effective == Status::Away;
         agent.away_since = from_online_to_away.then_some(now);
-        let channels = self.workspace.past_channels.values();
-        let returned = channels.filter(|channel| !channel.live && channel.on_offline != OnOffline::Keep);
-        let grace_ms = returned.map(|channel| channel.offline_grace_ms).min();
-        agent.away_at = grace_ms.filter(|_| effective == Status::Offline).map(|grace_ms| now + grace_ms);
+        agent.away_at = None;
         agent.effective = effective;
         agent.offline_since = now;
     }

@@ -30,7 +30,18 @@ impl Step<'_> {
         let owner = self.workspace.conversations[id].owner.clone();
         match (owner, known) {
             (None, Some(agent)) if self.may_adopt(id) => self.adopt(id, agent, ""),
-            (None, _) => return,
+            (None, _) => {
+                // It is answered, and waits on for somebody to own it.
+                if self.workspace.conversations[id].phase == PhaseWord::InBot {
+                    self.hand_off(id, None);
+                }
+                if let Some(conversation) = self.workspace.conversations.get_mut(id)
+                    && !conversation.is_resolved()
+                {
+                    conversation.set_waits(None, true);
+                }
+                return;
+            }
             (Some(owner), Some(agent)) if owner != agent => {
                 self.tell_both(DecisionType::ReplyCollision, Reason::NotOwner, id, agent);
             }
@@ -93,16 +104,25 @@ impl Step<'_> {
         let Some(conversation) = self.workspace.conversations.get_mut(&id) else {
             return Verdict::recorded(Reason::Recorded);
         };
-        let was_answered = conversation.answered && !conversation.live && !conversation.is_resolved();
-        let Some(owner) = conversation.owner.clone().filter(|_| failed && was_answered) else {
+        if !failed || conversation.live || conversation.is_resolved() {
             return Verdict::recorded(Reason::Recorded);
-        };
-        conversation.turn = Turn::Ours;
-        conversation.answered = false;
-        if let (None, Some((since, responded))) = (conversation.waits_since, conversation.before_answer) {
+        }
+        let waited_before = conversation.before_answer.filter(|(since, _)| match conversation.waits_since {
+            None => true,
+            Some(present) => *since < present,
+        });
+        if let Some((since, responded)) = waited_before {
             conversation.set_waits(Some(since), responded);
         }
-        let is_assigned = conversation.phase == PhaseWord::Assigned;
+        let was_answered = conversation.answered;
+        let Some(owner) = conversation.owner.clone().filter(|_| was_answered || waited_before.is_some()) else {
+            return Verdict::recorded(Reason::Recorded);
+        };
+        if was_answered {
+            conversation.turn = Turn::Ours;
+            conversation.answered = false;
+        }
+        let is_assigned = was_answered && conversation.phase == PhaseWord::Assigned;
         let woke = is_assigned && self.wake_units(&id);
         self.tell_both(DecisionType::ReplyFailed, Reason::Failed, &id, &owner);
         self.tell_if_over(&id, woke);

@@ -42,6 +42,8 @@ pub struct Timers {
     by_deadline: BTreeMap<(u64, u64), Key>,
     armed: HashMap<Key, (u64, u64)>,
     next_arm: u64,
+    /// The deadline of the timer that was taken last.
+    pub taken: u64,
 }
 
 impl Timers {
@@ -73,7 +75,8 @@ impl Timers {
         if self.next_deadline()? > now {
             return None;
         }
-        let (_, key) = self.by_deadline.pop_first()?;
+        let ((deadline, _), key) = self.by_deadline.pop_first()?;
+        self.taken = deadline;
         self.armed.remove(&key);
         Some(key)
     }

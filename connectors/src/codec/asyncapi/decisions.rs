@@ -474,6 +474,7 @@ pub fn reasons(decision_type: DecisionType) -> &'static [Reason] {
         // It leaves its queue, has no target any more, or its conversation ends otherwise than it measures.
         DecisionType::ClockCancelled => ways_out![
             NoTarget,
+            Failed,
             Transfer,
             Merged,
             Resolved,
