@@ -162,11 +162,15 @@ impl Stepping<'_> {
     /// What it has counted so far stays as it was counted, and from now on it counts in the hours that are its own now.
     fn in_hours_of_now(&self, slot: u32, kind: ClockKind, clock: ClockRow) -> ClockRow {
         let row = self.state.conversation(slot);
-        let calendar = self.state.workspace(row.workspace()).calendar_of(kind, row.queue());
+        let workspace = self.state.workspace(row.workspace());
+        let (calendar, desk) = (workspace.calendar_of(kind, row.queue()), workspace.desk(row.queue()));
         match clock.status {
             _ if calendar == clock.calendar => clock,
             ClockStatus::Running => {
-                ClockRow { counted_ms: self.business_ms(slot, &clock, self.now), since: self.now, calendar, ..clock }
+                // Its queue may have closed before anybody saw it.
+                let closed_at = if kind == ClockKind::QueueWait && desk.is_closed() { desk.since() } else { self.now };
+                let at = closed_at.max(clock.since).min(self.now);
+                ClockRow { counted_ms: self.business_ms(slot, &clock, at), since: at, calendar, ..clock }
             }
             _ => ClockRow { calendar, ..clock },
         }

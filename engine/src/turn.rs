@@ -204,11 +204,15 @@ impl Stepping<'_> {
         let before = self.told_so_far();
         let sender = input.actor.as_ref().filter(|a| a.kind == ActorKind::Agent);
         let agent = sender.and_then(|a| self.state.find_configured(a.id.hash));
-        if answers && self.state.conversation(slot).is_open() {
+        let was_open = self.state.conversation(slot).is_open();
+        if answers && was_open {
             self.replied_by = agent;
             self.answered_by(slot, agent);
         }
-        self.notify(slot, mentions, Reason::Mention);
+        // Coming out of its bot it may have been turned away.
+        if !was_open || self.state.conversation(slot).is_open() {
+            self.notify(slot, mentions, Reason::Mention);
+        }
         if self.told_so_far() > before { DECIDED } else { RECORDED }
     }
 

@@ -374,6 +374,207 @@ fn a_pause_stops_the_clocks_that_name_it() {
 }
 
 #[test]
+fn a_transfer_to_a_queue_of_other_hours_keeps_what_was_counted() {
+    check_clocks_under(
+        "calendar office; queue main; queue care calendar=office; clock first_response target=100; clock resolution target=100 pause=snoozed",
+        "
+        0 agent anna units=9 member=main
+        0 expand office 200-300 400-600
+        0 message m
+        = clock.started started m first_response generation=1 due=100
+        = clock.started started m resolution generation=1 due=100
+        40 transfer m to=queue:care
+        # 40 of 100 are over, and the others come when the office opens.
+        = clock.started updated m first_response generation=1 due=260
+        = clock.started updated m resolution generation=1 due=260
+        220 transfer m to=queue:main
+        = clock.started updated m first_response generation=1 due=260
+        = clock.started updated m resolution generation=1 due=260
+        250 reply m anna
+        = clock.completed met m first_response generation=1 business=90 wall=250 to=anna
+    ",
+    );
+}
+
+#[test]
+fn a_target_that_shrinks_fires_a_clock_that_stands() {
+    check_clocks_under(
+        "queue main; clock resolution target=100 warn=50",
+        "
+        0 agent anna units=9
+        0 online anna
+        0 message m
+        40 snooze m until=500 by=anna
+        = clock.paused snoozed m resolution generation=1 business=40
+        # A warning comes when its share is reached, a breach when more than the target is over.
+        60 policy queue main; clock resolution target=80 warn=50
+        = clock.started updated m resolution generation=1 due=never (tick)
+        = clock.warned m resolution generation=1 percent=50 (tick)
+        70 policy queue main; clock resolution target=40 warn=50
+        = clock.started updated m resolution generation=1 due=never (tick)
+        80 policy queue main; clock resolution target=39 warn=50
+        = clock.started updated m resolution generation=1 due=never (tick)
+        = clock.breached m resolution generation=1 percent=100 (tick)
+        500 resolve m by=anna
+        = clock.resumed m resolution generation=1 due=500 (tick)
+        = clock.completed missed m resolution generation=1 business=40 wall=500 over=1 to=anna
+    ",
+    );
+}
+
+#[test]
+fn what_is_snoozed_while_the_customer_is_to_write_stays_paused_for_that() {
+    check_clocks_under(
+        "queue main; clock resolution target=100 pause=theirs",
+        "
+        0 agent anna units=9
+        0 online anna
+        0 message m customer=cu
+        5 reply m anna
+        = clock.paused theirs m resolution generation=1 business=5
+        10 snooze m until=40 by=anna
+        = nothing
+        until 45
+        = nothing
+        50 message m customer=cu
+        = clock.resumed m resolution generation=1 due=145
+    ",
+    );
+}
+
+#[test]
+fn a_reply_that_did_not_arrive_leaves_the_pauses_before_it_out() {
+    check_clocks_under(
+        "queue main; clock next_response target=60 pause=snoozed",
+        "
+        0 agent anna units=9
+        0 online anna
+        0 message m customer=cu
+        5 reply m anna
+        10 message m customer=cu
+        20 snooze m until=50 by=anna
+        60 reply m anna
+        = clock.resumed m next_response generation=1 due=100 (tick at 50)
+        = clock.completed met m next_response generation=1 business=20 wall=50 to=anna
+        70 failed m
+        = clock.started failed m next_response generation=2 due=100
+        80 reply m anna
+        = clock.completed met m next_response generation=2 business=40 wall=70 to=anna
+    ",
+    );
+}
+
+#[test]
+fn a_failure_that_is_told_after_the_customer_wrote_again_counts_from_the_older_message() {
+    check_clocks_under(
+        "queue main; clock first_response target=60; clock next_response target=60",
+        "
+        0 agent anna units=9
+        0 online anna
+        0 message m customer=cu
+        5 reply m anna
+        = clock.completed met m first_response generation=1 business=5 wall=5 to=anna
+        10 message m customer=cu
+        = clock.started started m next_response generation=1 due=70
+        # The first answer did not arrive: there has been none.
+        20 failed m
+        = clock.started failed m first_response generation=2 due=60
+        = clock.cancelled failed m next_response generation=1
+        30 reply m anna
+        = clock.completed met m first_response generation=2 business=30 wall=30 to=anna
+        40 message m customer=cu
+        = clock.started started m next_response generation=2 due=100
+        50 reply m anna
+        = clock.completed met m next_response generation=2 business=10 wall=10 to=anna
+        55 message m customer=cu
+        = clock.started started m next_response generation=3 due=115
+        56 failed m
+        = clock.started updated m next_response generation=3 due=100
+    ",
+    );
+}
+
+#[test]
+fn an_older_contact_that_a_merge_brings_counts() {
+    check_clocks_under(
+        FIRST,
+        "
+        0 agent anna units=9
+        0 message a
+        20 message b
+        30 merge a b into=b
+        = clock.cancelled merged a first_response generation=1
+        = clock.started updated b first_response generation=1 due=60
+        50 reply b anna
+        = clock.completed met b first_response generation=1 business=50 wall=50 to=anna
+    ",
+    );
+}
+
+#[test]
+fn a_persons_answer_counts_whether_or_not_he_takes_it_over() {
+    check_under(
+        "entry robot main bot; queue main replies_do_not_claim; clock first_response target=60; clock next_response target=60",
+        "
+        0 agent anna
+        0 message m customer=cu
+        5 sent m answers by=supervisor:boss
+        = event.recorded recorded
+        = clock.completed met m first_response generation=1 business=5 wall=5
+        10 message m customer=cu
+        = event.recorded waiting
+        = clock.started started m next_response generation=1 due=70
+        20 reply m anna
+        = event.recorded recorded
+        = clock.completed met m next_response generation=1 business=10 wall=10 to=anna
+        30 failed m
+        = event.recorded recorded
+        = clock.started failed m next_response generation=2 due=70
+        # It ends the bot as anything does that a person does; answered in the same moment, it has nothing to measure.
+        40 message n entry=robot
+        50 sent n answers by=supervisor:boss
+        = conversation.queued handoff n epoch=0 queue=main
+    ",
+    );
+}
+
+#[test]
+fn the_wait_counts_while_a_queue_is_open_against_its_calendar_or_still_serves() {
+    check_clocks_under(
+        "calendar office; queue main calendar=office drain=30; clock queue_wait target=100",
+        "
+        0 expand office 0-60 120-300
+        50 message m
+        = clock.started started m queue_wait generation=1 due=210
+        until 60
+        = clock.started updated m queue_wait generation=1 due=150 (tick)
+        until 90
+        = clock.started updated m queue_wait generation=1 due=180 (tick)
+        100 control main open
+        = clock.started updated m queue_wait generation=1 due=160 (tick)
+        # It closes again, and serves on for half a minute again.
+        110 control main none
+        = nothing
+        until 120
+        = clock.started updated m queue_wait generation=1 due=160 (tick)
+        160.001 tick
+        = clock.breached m queue_wait generation=1 percent=100 (tick)
+    ",
+    );
+    // The same, where nobody saw it close: 40 of 100 s are over.
+    check_clocks_under(
+        "calendar office; queue main calendar=office drain=30; clock queue_wait target=100",
+        "
+        0 expand office 0-60 200-300
+        50 message m
+        150 tick
+        = clock.started updated m queue_wait generation=1 due=150 (tick)
+        = clock.started updated m queue_wait generation=1 due=260 (tick)
+    ",
+    );
+}
+
+#[test]
 fn a_reply_window_counts_from_the_last_message() {
     check_clocks_under(
         "queue main; channel whatsapp async reply_window=100",

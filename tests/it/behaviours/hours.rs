@@ -64,6 +64,72 @@ fn steps_stand_still_while_it_is_closed() {
 }
 
 #[test]
+fn a_queue_that_turned_while_nobody_was_here_charges_nobody_for_it() {
+    let steps = "skills=de:5; step main after=40 drop=de";
+    // Of 40 s ten are over at the closing, however late it is seen, and whether or not it has opened again by then.
+    for (jump, told) in [("100", "= queue.changed closed other=main (tick)"), ("140", "= nothing")] {
+        let opened = if jump == "100" { "= queue.changed open other=main (tick at 120)" } else { "= nothing" };
+        check_under(
+            &format!("{OFFICE} {steps}"),
+            &format!(
+                "
+                0 expand office 0-60 120-400
+                50 message m
+                {jump} tick
+                {told}
+                until 149.999
+                {opened}
+                until 150
+                = conversation.relaxed step m epoch=0 step=1 (tick)
+                "
+            ),
+        );
+    }
+    // It serves on for 30 s, and what was due meanwhile is done; what is not waits for the opening.
+    check_under(
+        &format!("{OFFICE} drain=30 skills=de:5; step main after=50 drop=de"),
+        "
+        0 expand office 0-60 120-400
+        50 message m
+        100 tick
+        = queue.changed closed other=main (tick)
+        until 129.999
+        = queue.changed open other=main (tick at 120)
+        until 130
+        = conversation.relaxed step m epoch=0 step=1 (tick)
+    ",
+    );
+    // A command that ran out.
+    check_under(
+        &format!("queue main {steps}"),
+        "
+        50 message m
+        55 control main closed until=100
+        110 tick
+        = queue.changed open other=main (tick)
+        until 134.999
+        = nothing
+        until 135
+        = conversation.relaxed step m epoch=0 step=1 (tick)
+    ",
+    );
+    // Closed at both ends, and open between them: that counts.
+    check_under(
+        &format!("{OFFICE} {steps}"),
+        "
+        0 expand office 0-60 70-90 120-400
+        50 message m
+        100 tick
+        = queue.changed closed other=main (tick)
+        until 129.999
+        = queue.changed open other=main (tick at 120)
+        until 130
+        = conversation.relaxed step m epoch=0 step=1 (tick)
+    ",
+    );
+}
+
+#[test]
 fn a_command_outranks_the_calendar_and_its_end_gives_way_to_it() {
     check_under(
         OFFICE,

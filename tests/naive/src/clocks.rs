@@ -340,8 +340,11 @@ impl Step<'_> {
         let (clock, hours) = (about.clocks[kind as usize], self.workspace.hours_now(about, kind));
         let changes = about.counts_in[kind as usize] != hours;
         if changes && clock.gait == Gait::Runs {
-            let counted_ms = self.workspace.business_ms(about, kind, &clock, self.now);
-            self.set_clock(creation, id, kind, ServiceClock { counted_ms, since: self.now, ..clock });
+            let closed = self.workspace.is_closed(&about.queue).filter(|_| kind == ClockKind::QueueWait);
+            let since = closed.map_or(self.now, |_| self.workspace.control_of(&about.queue).since);
+            let since = since.max(clock.since).min(self.now);
+            let counted_ms = self.workspace.business_ms(about, kind, &clock, since);
+            self.set_clock(creation, id, kind, ServiceClock { counted_ms, since, ..clock });
         }
         self.set_hours(creation, id, kind, hours);
         changes
