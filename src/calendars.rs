@@ -111,6 +111,7 @@ impl Calendars<'_> {
                     is_right = false;
                 }
                 Err(Busy::TooLarge) => {
+                    self.looked_at.settled.insert(key.clone(), format!("version {}", suspect.version));
                     tracing::error!(
                         workspace = key.0,
                         calendar = key.1,

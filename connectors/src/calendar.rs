@@ -84,15 +84,18 @@ pub fn lasts(known: &Openings, now_ms: u64) -> bool {
     now_ms <= renewal_of(known.until())
 }
 
-/// The `calendar.expand` that tells the engine, as a CloudEvent. The same calendar of the same policy on the same day is
-/// the same event, so it may be sent again.
+/// The `calendar.expand` that tells the engine, as a CloudEvent. The same openings of the same calendar and policy on the
+/// same day are the same event, so it may be sent again.
 pub fn event(workspace: &str, policy_version: u64, calendar: &str, expansion: &Expansion) -> serde_json::Value {
-    let mut id = format!("calendar/{policy_version}/{}/{calendar}", timestamp(expansion.from));
-    if id.len() > ID_BYTES {
-        let name = Sha256::digest(calendar.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        id = format!("calendar/{policy_version}/{}/sha256/{name}", timestamp(expansion.from));
-    }
     let opening = |opening: &Opening| [timestamp(opening.from), timestamp(opening.to)];
+    let openings = json!(expansion.openings.iter().map(opening).collect::<Vec<_>>());
+    let until = timestamp(expansion.until);
+    let content = Sha256::digest(format!("{calendar} {until} {openings}").as_bytes());
+    let content: String = content.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    let mut id = format!("calendar/{policy_version}/{}/{content}/{calendar}", timestamp(expansion.from));
+    if id.len() > ID_BYTES {
+        id.truncate(id.len() - calendar.len() - 1);
+    }
     json!({
         "specversion": "1.0",
         "id": id,
@@ -104,8 +107,8 @@ pub fn event(workspace: &str, policy_version: u64, calendar: &str, expansion: &E
             "actor": { "kind": "system" },
             "calendar": calendar,
             "from": timestamp(expansion.from),
-            "until": timestamp(expansion.until),
-            "openings": expansion.openings.iter().map(opening).collect::<Vec<_>>(),
+            "until": until,
+            "openings": openings,
         },
     })
 }

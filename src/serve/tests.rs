@@ -383,13 +383,17 @@ fn file_with_hours(version: u32, open: &str) -> String {
     )
 }
 
-/// Ids of the expansions that were told, in order.
+/// Ids of the expansions that were told, in order, without the digest of what they say.
 fn expansions(decisions: &[Value]) -> Vec<String> {
     let causes = decisions.iter().map(|told| &told["data"]["cause"]).filter(|cause| cause["source"] == "strowger");
     let mut ids: Vec<String> = causes.map(|cause| cause["id"].as_str().unwrap().to_string()).collect();
     ids.retain(|id| id.starts_with("calendar/"));
     ids.dedup();
-    ids
+    let without_digest = |id: &String| {
+        let parts: Vec<&str> = id.split('/').collect();
+        [&parts[..3], &parts[4..]].concat().join("/")
+    };
+    ids.iter().map(without_digest).collect()
 }
 
 fn is_open(serving: &Serving) -> bool {

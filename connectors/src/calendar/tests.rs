@@ -189,6 +189,21 @@ fn the_largest_calendar_that_is_taken_expands_within_the_limit() {
 }
 
 #[test]
+fn an_expansions_event_has_its_id_by_what_it_says() {
+    let id = |open: &str, name: &str| {
+        let expansion = expansion_at(&calendar("UTC", &[open], &[]), NOVEMBER_2026).unwrap();
+        event("acme", 3, name, &expansion)["id"].as_str().unwrap().to_string()
+    };
+    let office = id("mon 09:00-17:00", "office");
+    assert!(office.starts_with("calendar/3/") && office.ends_with("/office"), "{office}");
+    assert_eq!(id("mon 09:00-17:00", "office"), office);
+    assert_ne!(id("mon 09:00-16:00", "office"), office, "a time-zone database of another day");
+    let long = "x".repeat(ID_BYTES);
+    let shortened = id("mon 09:00-17:00", &long);
+    assert!(shortened.len() <= ID_BYTES && shortened != id("mon 09:00-17:00", &"y".repeat(ID_BYTES)), "{shortened}");
+}
+
+#[test]
 fn a_zone_that_is_not_known_is_told_with_the_nearest_one() {
     let shown = |zone: &str| sentences(&calendar(zone, &["mon 09:00-17:00"], &[]));
     assert_eq!(shown("Europe/Berln"), ["zone no time zone is named `Europe/Berln`; did you mean `Europe/Berlin`?"]);
