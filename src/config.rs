@@ -3,6 +3,7 @@
 //! The file says where things are (journal, Kafka, HTTP, shards); policy stands in the workspace files it names. Paths
 //! are relative to the config file's folder. Unknown keys are refused: a misspelt setting must not be a default.
 
+use crate::sources::{SOURCES_MAX, SourceConfig};
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use connectors::kafka::KafkaConfig;
 use engine::Limits;
@@ -28,6 +29,8 @@ pub struct Config {
     pub clock: Option<crate::clock::Scaled>,
     /// (workspace, queue) pairs that metrics tell apart.
     pub metrics_max_queues: usize,
+    /// Connectors, by a prefix of their events' `source`.
+    pub sources: Vec<SourceConfig>,
 }
 
 #[derive(Clone, Debug)]
@@ -54,6 +57,7 @@ impl Config {
             limits: Limits::default(),
             clock: None,
             metrics_max_queues: default_max_queues(),
+            sources: Vec::new(),
         }
     }
 
@@ -102,6 +106,7 @@ impl Config {
             limits,
             clock,
             metrics_max_queues: file.metrics.max_queues,
+            sources: sources(&page, file.source)?,
         })
     }
 }
@@ -138,6 +143,39 @@ fn journal(
     }
 }
 
+fn sources(page: &Page<'_>, tables: Vec<Spanned<SourceTable>>) -> Result<Vec<SourceConfig>, String> {
+    let mut sources: Vec<SourceConfig> = Vec::new();
+    for table in tables {
+        let span = table.span();
+        let table = table.into_inner();
+        let (name, prefix) = (table.name.get_ref(), table.prefix.get_ref());
+        let silent = table.silent_after_s.as_ref();
+        let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+        let (span, what) = if sources.len() == SOURCES_MAX {
+            (span, format!("there are at most {SOURCES_MAX} sources"))
+        } else if name.is_empty() || name.len() > 64 || !name.chars().all(is_word) {
+            (table.name.span(), format!("{name:?} is no name of a source: 1 to 64 letters, digits, `_`, `-` and `.`"))
+        } else if name == "other" || sources.iter().any(|known| known.name == *name) {
+            (table.name.span(), format!("{name:?} is the name of another source"))
+        } else if prefix.is_empty() {
+            (table.prefix.span(), "an empty prefix fits every event".into())
+        } else if sources.iter().any(|known| known.prefix == *prefix) {
+            (table.prefix.span(), format!("{prefix:?} is the prefix of another source"))
+        } else if let Some(after_s) = silent.filter(|after_s| *after_s.get_ref() == 0) {
+            (after_s.span(), "a source that may be silent for 0 seconds is always silent".into())
+        } else {
+            sources.push(SourceConfig {
+                name: table.name.into_inner(),
+                prefix: table.prefix.into_inner(),
+                silent_after_s: table.silent_after_s.map(Spanned::into_inner),
+            });
+            continue;
+        };
+        return Err(page.fault(span, &what, "see `[[source]]` in the README"));
+    }
+    Ok(sources)
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
@@ -155,6 +193,16 @@ struct File {
     clock: Option<Spanned<ClockTable>>,
     #[serde(default)]
     metrics: MetricsTable,
+    #[serde(default)]
+    source: Vec<Spanned<SourceTable>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SourceTable {
+    name: Spanned<String>,
+    prefix: Spanned<String>,
+    silent_after_s: Option<Spanned<u64>>,
 }
 
 #[derive(Clone, Copy, Deserialize, Default)]
@@ -324,6 +372,10 @@ mod tests {
             ("[idempotency]\nmax = 0", "strowger.toml:2:7", "50000000"),
             ("[clock]\nscale = 2\nstart = 'noon'", "strowger.toml:1:1", "RFC 3339"),
             ("shards = ", "strowger.toml:1:", "error"),
+            ("[[source]]\nname = 'a b'\nprefix = 'x'", "strowger.toml:2:8", "no name of a source"),
+            ("[[source]]\nname = 'other'\nprefix = 'x'", "strowger.toml:2:8", "another source"),
+            ("[[source]]\nname = 'a'\nprefix = ''", "strowger.toml:3:10", "fits every event"),
+            ("[[source]]\nname = 'a'\nprefix = 'x'\nsilent_after_s = 0", "strowger.toml:4:18", "always silent"),
         ];
         for (text, place, what) in cases {
             let said = parse(text).unwrap_err();

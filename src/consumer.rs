@@ -8,6 +8,7 @@ use crate::clock::WallClock;
 use crate::ingest::{Intake, Item};
 use crate::metrics::ShardMetrics;
 use crate::ring::{Batch, Entrance, ITEMS_MAX};
+use crate::sources::Sources;
 use crate::standing::Standing;
 use connectors::codec::{Decoder, partition};
 use connectors::kafka::source::{Flow, Incoming};
@@ -69,6 +70,7 @@ pub struct Consumer {
     pub metrics: Vec<Arc<ShardMetrics>>,
     pub wall: Arc<WallClock>,
     pub stopping: Arc<AtomicBool>,
+    pub sources: Arc<Sources>,
 }
 
 /// A partition that is being read.
@@ -131,13 +133,14 @@ impl Consumer {
         let wait = if full { POLL_FULL } else { POLL };
         let shards = self.rings.len() as u16;
         let (decoder, events, stopping) = (&self.decoder, &self.events, &self.stopping);
+        let sources = &self.sources;
         // As many as one batch holds: whichever partition they come from, they fit.
         source.poll(wait, ITEMS_MAX, &mut |incoming| {
             let lane = lanes.get_mut(&incoming.partition).expect("only what was asked for is assigned");
             if lane.is_cut {
                 return Flow::More;
             }
-            let Some(item) = item(&incoming, shards, decoder, events, stopping) else {
+            let Some(item) = item(&incoming, shards, decoder, events, stopping, sources) else {
                 // Its offset must not be committed, nor any after it: the next start reads from here.
                 lane.is_cut = true;
                 return Flow::More;
@@ -241,6 +244,7 @@ fn item(
     decoder: &Decoder,
     events: &EventsProducer,
     stopping: &AtomicBool,
+    sources: &Sources,
 ) -> Option<Item> {
     let intake = match decoder.decode(incoming.payload) {
         Ok(input) if partition(&input.workspace.text, shards) != incoming.partition => {
@@ -249,7 +253,10 @@ fn item(
             }
             Intake::Forwarded
         }
-        Ok(input) => Intake::Event(Box::new(input)),
+        Ok(input) => {
+            sources.heard(&input.source, incoming.append_time_ms, input.time);
+            Intake::Event(Box::new(input))
+        }
         Err(refusal) => {
             Intake::Refused { reason: refusal.reason, field: refusal.field, original: incoming.payload.to_vec() }
         }

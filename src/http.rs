@@ -5,13 +5,17 @@
 //! here, and a test holds it against the OpenAPI document.
 
 pub mod answers;
+pub mod board;
 pub mod clock;
 pub mod decisions;
 pub mod events;
+pub mod open;
 pub mod openapi;
 pub mod probes;
 pub mod problem;
 pub mod reports;
+pub mod stream;
+mod tagged;
 pub mod views;
 
 pub use clock::ClockReading;
@@ -19,6 +23,7 @@ pub use decisions::DecisionReader;
 pub use probes::Probes;
 
 use crate::ingest::Ingest;
+use crate::sources::Sources;
 use crate::workload::{SharedShard, Views};
 use axum::Router;
 use axum::routing::{MethodRouter, get, post};
@@ -50,6 +55,10 @@ pub struct HttpState {
     pub clock: Arc<dyn Fn(u16) -> ClockReading + Send + Sync>,
     /// Free bytes where the journal is; none where that is somebody else's disk.
     pub disk_free_bytes: Arc<dyn Fn() -> Option<u64> + Send + Sync>,
+    pub sources: Arc<Sources>,
+    /// ms UTC of the wall: when the process started.
+    pub started_ms: u64,
+    pub hub: Arc<stream::Hub>,
     /// Turns true when the process stops: streams end.
     pub stopping: watch::Receiver<bool>,
     pub limits: HttpLimits,
@@ -60,6 +69,7 @@ pub struct HttpState {
 pub struct HttpLimits {
     posts: Arc<Semaphore>,
     streams: Arc<Semaphore>,
+    listeners: Arc<Semaphore>,
     body_within: Duration,
 }
 
@@ -74,6 +84,7 @@ impl HttpLimits {
         HttpLimits {
             posts: Arc::new(Semaphore::new(POSTS_MAX)),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+            listeners: Arc::new(Semaphore::new(stream::LISTENERS_MAX)),
             body_within,
         }
     }
@@ -105,6 +116,13 @@ pub fn routes() -> Vec<(&'static str, MethodRouter<HttpState>)> {
         ("/v1/workspaces/{workspace}/conversations/{conversation}", get(views::conversation)),
         ("/v1/workspaces/{workspace}/agents", get(views::agents)),
         ("/v1/workspaces/{workspace}/queues", get(views::queues)),
+        ("/v1/workspaces", get(board::workspaces)),
+        ("/v1/workspaces/{workspace}/board", get(board::board)),
+        ("/v1/workspaces/{workspace}/unanswered", get(open::unanswered)),
+        ("/v1/workspaces/{workspace}/queues/{queue}/waiting", get(open::waiting)),
+        ("/v1/workspaces/{workspace}/agents/{agent}/conversations", get(open::of_agent)),
+        ("/v1/workspaces/{workspace}/customers/{customer}/conversations", get(open::of_customer)),
+        ("/v1/workspaces/{workspace}/stream", get(stream::stream)),
         ("/v1/decisions", get(decisions::stream)),
         ("/v1/clock", get(clock::clock)),
         ("/metrics", get(probes::metrics)),

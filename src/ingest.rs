@@ -6,6 +6,7 @@
 //! counts it once.
 
 use crate::ring::{Batch, Entrance, ITEMS_MAX, Sleeper};
+use crate::sources::{Sources, wall_ms};
 use crate::standing::Standing;
 use connectors::codec::partition;
 use connectors::kafka::EventsProducer;
@@ -104,6 +105,7 @@ pub enum Intake {
 #[derive(Clone)]
 pub struct Ingest {
     way: Way,
+    sources: Arc<Sources>,
     standings: Arc<[Arc<Standing>]>,
     stopping: Arc<AtomicBool>,
 }
@@ -122,14 +124,19 @@ enum Offered {
 
 impl Ingest {
     /// The embedded way, and what its thread (`run`) takes from.
-    pub fn embedded(standings: Arc<[Arc<Standing>]>) -> (Ingest, Offers) {
+    pub fn embedded(standings: Arc<[Arc<Standing>]>, sources: Arc<Sources>) -> (Ingest, Offers) {
         let (sender, receiver) = bounded(OFFERED_MAX);
         let stopping = Arc::new(AtomicBool::new(false));
-        (Ingest { way: Way::Embedded(sender), standings, stopping }, Offers { receiver })
+        (Ingest { way: Way::Embedded(sender), sources, standings, stopping }, Offers { receiver })
     }
 
-    pub fn kafka(standings: Arc<[Arc<Standing>]>, events: Arc<EventsProducer>, pending: Arc<Pending>) -> Ingest {
-        Ingest { way: Way::Kafka { events, pending }, standings, stopping: Arc::default() }
+    pub fn kafka(
+        standings: Arc<[Arc<Standing>]>,
+        sources: Arc<Sources>,
+        events: Arc<EventsProducer>,
+        pending: Arc<Pending>,
+    ) -> Ingest {
+        Ingest { way: Way::Kafka { events, pending }, sources, standings, stopping: Arc::default() }
     }
 
     pub fn shard_of(&self, workspace: &str) -> u16 {
@@ -148,6 +155,8 @@ impl Ingest {
         }
         match &self.way {
             Way::Embedded(sender) => {
+                // On Kafka the consumer counts it, with those that did not come through here.
+                self.sources.heard(&input.source, wall_ms(), input.time);
                 let (answer_to, answer) = oneshot::channel();
                 let item = Item {
                     intake: Intake::Event(Box::new(input)),
@@ -384,7 +393,7 @@ mod tests {
 
     #[test]
     fn events_go_to_the_ring_of_their_workspace_in_order() {
-        let (ingest, offers) = Ingest::embedded(standings(3, true));
+        let (ingest, offers) = Ingest::embedded(standings(3, true), Arc::new(Sources::new(&[], true)));
         let (sleeper, waker) = sleeper();
         let (entrances, mut exits): (Vec<_>, Vec<_>) = (0..3).map(|_| ring(waker.clone(), waker.clone())).unzip();
         for i in 0..200u64 {
@@ -413,7 +422,7 @@ mod tests {
 
     #[test]
     fn a_shard_that_is_not_owned_takes_nothing_and_a_full_one_says_so() {
-        let (ingest, _offers) = Ingest::embedded(standings(1, false));
+        let (ingest, _offers) = Ingest::embedded(standings(1, false), Arc::new(Sources::new(&[], true)));
         assert_eq!(ingest.offer(input("a"), b"").unwrap_err(), Busy::Starting);
         ingest.standings[0].set_superseded(true);
         assert_eq!(ingest.offer(input("a"), b"").unwrap_err(), Busy::NotOwner);

@@ -32,5 +32,6 @@ pub mod relay;
 pub mod ring;
 pub mod serve;
 pub mod shard;
+pub mod sources;
 pub mod standing;
 pub mod workload;

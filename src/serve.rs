@@ -16,6 +16,7 @@ use crate::publisher::{self, Publication, Publisher};
 use crate::relay::Relays;
 use crate::ring::{Entrance, Exit, Sleeper, Waker, ring, sleeper};
 use crate::shard::{Shard, ShardParts, ShardThread};
+use crate::sources::{Sources, wall_ms};
 use crate::standing::{Life, Standing};
 use crate::workload::{LabelBudget, SharedShard, Views};
 use anyhow::{Context, anyhow};
@@ -426,6 +427,7 @@ struct House {
     ingest: Option<Ingest>,
     stopping: Arc<AtomicBool>,
     draining: Arc<AtomicBool>,
+    sources: Arc<Sources>,
 }
 
 /// The shards' ends of the rings by thread, with where the thread sleeps and how it is woken.
@@ -466,6 +468,7 @@ impl House {
             ingest: None,
             stopping: Arc::default(),
             draining: Arc::default(),
+            sources: Arc::new(Sources::new(&config.sources, config.clock.is_none())),
         }
     }
 
@@ -513,7 +516,7 @@ impl House {
         threads: &mut Threads,
     ) -> anyhow::Result<Vec<Option<crate::consumer::SourceControl>>> {
         let (Some(kafka), Some(pending)) = (self.journals.kafka(), &self.pending) else {
-            let (ingest, offers) = Ingest::embedded(self.standings.clone());
+            let (ingest, offers) = Ingest::embedded(self.standings.clone(), self.sources.clone());
             self.ingest = Some(ingest);
             threads.sources.push(watched("ingest", faulty, move || {
                 offers.run(side.rings, &side.sleeper);
@@ -522,7 +525,8 @@ impl House {
             return Ok(self.standings.iter().map(|_| None).collect());
         };
         let events = Arc::new(EventsProducer::new(kafka, self.genesis.shards)?);
-        self.ingest = Some(Ingest::kafka(self.standings.clone(), events.clone(), pending.clone()));
+        let (standings, sources) = (self.standings.clone(), self.sources.clone());
+        self.ingest = Some(Ingest::kafka(standings, sources, events.clone(), pending.clone()));
         let (controls, commands) = controls(&self.standings);
         let consumer = Consumer {
             config: kafka.clone(),
@@ -533,6 +537,7 @@ impl House {
             metrics: self.shards.iter().map(|shard| shard.metrics.clone()).collect(),
             wall: self.wall.clone(),
             stopping: self.stopping.clone(),
+            sources: self.sources.clone(),
         };
         threads.sources.push(watched("consumer", faulty, move || Ok(consumer.run()?))?);
         Ok(controls.into_iter().map(Some).collect())
@@ -601,6 +606,9 @@ impl House {
             clock: Arc::new(clock),
             disk_free_bytes: Arc::new(move || disk::free_bytes(path.as_deref()?).ok()),
             stopping,
+            sources: self.sources.clone(),
+            started_ms: wall_ms(),
+            hub: Arc::default(),
             limits: Default::default(),
         })
     }

@@ -162,14 +162,12 @@ impl Stepping<'_> {
     /// What it has counted so far stays as it was counted, and from now on it counts in the hours that are its own now.
     fn in_hours_of_now(&self, slot: u32, kind: ClockKind, clock: ClockRow) -> ClockRow {
         let row = self.state.conversation(slot);
-        let workspace = self.state.workspace(row.workspace());
-        let (calendar, desk) = (workspace.calendar_of(kind, row.queue()), workspace.desk(row.queue()));
+        let calendar = self.state.workspace(row.workspace()).calendar_of(kind, row.queue());
         match clock.status {
             _ if calendar == clock.calendar => clock,
             ClockStatus::Running => {
-                // Its queue may have closed before anybody saw it.
-                let closed_at = if kind == ClockKind::QueueWait && desk.is_closed() { desk.since() } else { self.now };
-                let at = closed_at.max(clock.since).min(self.now);
+                let turned_at = self.queue_turned_at.filter(|_| kind == ClockKind::QueueWait);
+                let at = turned_at.unwrap_or(self.now).max(clock.since).min(self.now);
                 ClockRow { counted_ms: self.business_ms(slot, &clock, at), since: at, calendar, ..clock }
             }
             _ => ClockRow { calendar, ..clock },
@@ -182,9 +180,15 @@ impl Stepping<'_> {
         if !is_response || wanted.started_at >= clock.started_at {
             return clock;
         }
-        let is_first_stretch = clock.since == clock.started_at;
-        let since = if is_first_stretch { wanted.started_at } else { clock.since };
-        let clock = ClockRow { started_at: wanted.started_at, since, ..clock };
+        let is_first_stretch = clock.since == clock.started_at && clock.status == ClockStatus::Running;
+        let clock = match is_first_stretch {
+            true => ClockRow { started_at: wanted.started_at, since: wanted.started_at, ..clock },
+            false => {
+                let openings = self.openings(slot, &clock);
+                let before_ms = calendar::business_between(openings, wanted.started_at, clock.started_at);
+                ClockRow { started_at: wanted.started_at, counted_ms: clock.counted_ms + before_ms, ..clock }
+            }
+        };
         self.set(slot, kind, clock);
         self.tell_clock(DecisionType::ClockStarted, Reason::Updated, slot, kind, clock, 0);
         clock
@@ -224,7 +228,7 @@ impl Stepping<'_> {
     fn pause_or_resume(&mut self, slot: u32, kind: ClockKind) {
         let clock = self.state.clock(slot, kind);
         let pause = self.pause_of(slot, kind);
-        let at = self.at_fact(&clock);
+        let at = self.at_fact(kind, &clock);
         match (clock.status, pause) {
             (ClockStatus::Running, Some(reason)) => {
                 let clock = self.passes_until(slot, kind, clock, at);
@@ -272,7 +276,7 @@ impl Stepping<'_> {
     }
 
     fn complete(&mut self, slot: u32, kind: ClockKind, clock: ClockRow) {
-        let at = self.at_fact(&clock);
+        let at = self.at_fact(kind, &clock);
         let clock = self.passes_until(slot, kind, clock, at);
         let told = self.told_clock(slot, kind, &clock, at, 0);
         // A breach stays one, whatever the target is by now.
@@ -321,10 +325,12 @@ impl Stepping<'_> {
         self.effect(Effect::ClockSet { conversation: slot, clock: kind, row });
     }
 
-    /// The time at which a clock is changed: a fact's own, but not before what the clock has already said.
-    fn at_fact(&self, clock: &ClockRow) -> u64 {
+    /// The time at which a clock is changed: a fact's own, or that of its queue's turning, but not before what the clock has
+    /// already said.
+    fn at_fact(&self, kind: ClockKind, clock: &ClockRow) -> u64 {
         let earliest = clock.started_at.max(clock.since).max(clock.fired_at).min(self.now);
-        self.fact_at.map_or(self.now, |at| at.clamp(earliest, self.now))
+        let turned_at = self.queue_turned_at.filter(|_| kind == ClockKind::QueueWait);
+        turned_at.or(self.fact_at).map_or(self.now, |at| at.clamp(earliest, self.now))
     }
 
     fn business_ms(&self, slot: u32, clock: &ClockRow, at: u64) -> u64 {

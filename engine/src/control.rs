@@ -1,18 +1,27 @@
 //! Queues opened and closed by command, and the sweep over those who wait when that, or the staff, changes (routing.md §5).
 
-use crate::calendar;
 use crate::command::not_supervised;
 use crate::decision::{DecisionType, Reason};
 use crate::effect::{Effect, TimerKind};
 use crate::id::Id;
 use crate::input::{Control, Input};
-use crate::policy::{ClockKind, ExitKind};
+use crate::policy::ExitKind;
 use crate::queueing::closed_reason;
 use crate::state::{Phase, Route};
 use crate::step::{About, DECIDED, RECORDED, Stepping, Verdict, rejected};
 
 /// Conversations looked at in one slice of a sweep, concerned or not.
 const LOOKED_AT: u32 = 4_096;
+
+/// What a queue's desk is from `turned_at` on.
+struct Turn {
+    control: Control,
+    until: u64,
+    since: u64,
+    draining: bool,
+    shut: bool,
+    turned_at: u64,
+}
 
 impl Stepping<'_> {
     pub(crate) fn control_queue(
@@ -39,9 +48,9 @@ impl Stepping<'_> {
         DECIDED
     }
 
-    /// What a queue's control is, and has been since `changed_at`; its calendar's word comes with it.
-    pub(crate) fn controlled(&mut self, ws: u32, queue: u32, control: Control, until: u64, changed_at: u64) {
-        let shut = self.is_shut(ws, queue);
+    /// What a queue's control is from a moment on, which is past where nobody was here; its calendar's word comes with it.
+    pub(crate) fn controlled(&mut self, ws: u32, queue: u32, control: Control, until: u64, turned_at: u64) {
+        let shut = self.is_shut(ws, queue, turned_at);
         let workspace = self.state.workspace(ws);
         let desk = workspace.desk(queue);
         let drain_ms = workspace.queue(queue).map_or(0, |q| q.drain_after_close_ms);
@@ -51,47 +60,39 @@ impl Stepping<'_> {
             Control::Open => false,
             Control::Closed | Control::Emergency => true,
         };
-        let draining = is_closed && control != Control::Emergency && drain_ms > 0 && (!was_closed || desk_drains);
-        // Its calendar has turned beneath a command that outranks it.
+        // Its calendar has turned beneath a command that outranks it: only the wait's clock may mind.
         if (desk.control(), desk.until()) == (control, until) && was_closed == is_closed {
-            self.effect(Effect::Controlled {
-                workspace: ws,
-                queue,
-                control,
-                since,
-                until,
-                draining: desk_drains,
-                shut,
-            });
-            if self.state.workspace(ws).clock_rule(ClockKind::QueueWait).is_some() {
-                self.review_all(ws); // the wait counts in other hours now
-            }
-            return self.rearm_control(ws, queue);
+            self.turned(ws, queue, Turn { control, until, since, draining: desk_drains, shut, turned_at });
+            return self.begin_sweep(ws, queue, Reason::Updated);
         }
-        // When its clocks stopped, or would have, had they stood in one piece: while it drains they go on.
-        let drained_at = if desk_drains { since + drain_ms } else { since };
-        let stood_before = if was_closed { changed_at.saturating_sub(drained_at) } else { 0 };
-        let since = match draining {
-            true => changed_at,
-            false => self.now - stood_before - self.stood_ms(ws, queue, control, changed_at),
-        };
-        self.effect(Effect::Controlled { workspace: ws, queue, control, since, until, draining, shut });
+        let draining = is_closed && control != Control::Emergency && drain_ms > 0 && (!was_closed || desk_drains);
+        // When its clocks stopped: while it drains they go on.
+        let stands = was_closed && !desk_drains;
+        let since = if stands { since } else { turned_at };
+        self.turned(ws, queue, Turn { control, until, since, draining, shut, turned_at });
         let reason = if is_closed { closed_reason(control) } else { Reason::Opened };
         let about = About { workspace: ws, until, other_queue: Some(queue), ..About::default() };
         self.tell(DecisionType::QueueChanged, reason, about);
-        self.rearm_control(ws, queue);
         if was_closed != is_closed || (is_closed && !draining) {
             self.begin_sweep(ws, queue, reason);
         }
     }
 
-    pub(crate) fn rearm_control(&mut self, ws: u32, queue: u32) {
+    fn turned(&mut self, ws: u32, queue: u32, turn: Turn) {
+        let Turn { control, until, since, draining, shut, turned_at } = turn;
+        self.effect(Effect::Controlled { workspace: ws, queue, control, since, until, draining, shut, turned_at });
+        self.rearm_control(ws, queue, turned_at);
+    }
+
+    /// Arms a queue's timer for what comes next after a moment, which may itself be past: what turned several times while
+    /// nobody was here turns as often now, at its own times and in its order.
+    pub(crate) fn rearm_control(&mut self, ws: u32, queue: u32, after: u64) {
         let workspace = self.state.workspace(ws);
         let desk = workspace.desk(queue);
         let drained_at = desk.since() + workspace.queue(queue).map_or(0, |q| q.drain_after_close_ms);
-        let ends = [(desk.until(), desk.until() != 0), (drained_at, desk.is_draining())];
+        let ends = [(desk.until(), desk.until() != 0), (drained_at.max(after), desk.is_draining())];
         let ends = ends.into_iter().filter(|(_, is)| *is).map(|(at, _)| at);
-        let at = ends.chain(self.next_hours(ws, queue)).min().unwrap_or(0);
+        let at = ends.chain(self.next_hours(ws, queue, after)).min().unwrap_or(0);
         self.arm_of(TimerKind::Control, ws, queue, at);
     }
 
@@ -99,45 +100,27 @@ impl Stepping<'_> {
         let due = self.state.workspace(ws).desk(queue).due().min(self.now);
         self.arm_of(TimerKind::Control, ws, queue, 0);
         let desk = self.state.workspace(ws).desk(queue);
-        let (control, since, until) = (desk.control(), desk.since(), desk.until());
-        if until != 0 && self.now >= until {
+        let (control, since, until, shut) = (desk.control(), desk.since(), desk.until(), desk.is_shut());
+        if until != 0 && due >= until {
             return self.controlled(ws, queue, Control::None, 0, until);
         }
-        let drain_ms = self.state.workspace(ws).queue(queue).map_or(0, |q| q.drain_after_close_ms);
-        if desk.is_shut() != self.is_shut(ws, queue) {
+        if shut != self.is_shut(ws, queue, due) {
             return self.controlled(ws, queue, control, until, due);
         }
-        let (shut, drained_at) = (desk.is_shut(), since + drain_ms);
-        if desk.is_draining() && self.now >= drained_at {
-            let since = drained_at;
-            self.effect(Effect::Controlled { workspace: ws, queue, control, since, until, draining: false, shut });
-            self.begin_sweep(ws, queue, Reason::Closed);
-        } else if control == Control::None && !desk.is_draining() {
-            // It turned twice while nobody was here: what it was closed for, or open for, is made good.
-            let stood_ms = self.stood_ms(ws, queue, control, due);
-            let since = if shut { since + (self.now - due - stood_ms) } else { self.now - stood_ms };
-            if (shut && since != desk.since()) || (!shut && stood_ms > 0) {
-                self.effect(Effect::Controlled { workspace: ws, queue, control, since, until, draining: false, shut });
-            }
-            if !shut && stood_ms > 0 {
-                self.begin_sweep(ws, queue, Reason::Opened);
-            }
+        let drain_ms = self.state.workspace(ws).queue(queue).map_or(0, |q| q.drain_after_close_ms);
+        if desk.is_draining() && due >= since + drain_ms {
+            self.turned(ws, queue, Turn { control, until, since: due, draining: false, shut, turned_at: due });
+            return self.begin_sweep(ws, queue, Reason::Closed);
         }
-        self.rearm_control(ws, queue);
+        self.rearm_control(ws, queue, due);
     }
 
-    /// How long a queue's clocks have stood since a moment, under this control: its calendar tells, where no command does.
-    fn stood_ms(&self, ws: u32, queue: u32, control: Control, from: u64) -> u64 {
-        let past_ms = self.now.saturating_sub(from);
-        match control {
-            Control::Open => 0,
-            Control::Closed | Control::Emergency => past_ms,
-            Control::None => {
-                let workspace = self.state.workspace(ws);
-                let calendar = workspace.queue(queue).and_then(|q| q.calendar);
-                let openings = calendar.and_then(|calendar| workspace.openings(calendar));
-                past_ms - calendar::business_between(openings, from, self.now)
-            }
+    /// The time up to which the clocks of who waits in a queue may be judged: beyond it the queue has turned, and has not
+    /// been told so yet.
+    pub(crate) fn known_until(&self, ws: u32, queue: u32) -> u64 {
+        match self.state.workspace(ws).desk(queue).due() {
+            0 => self.now,
+            due => due.min(self.now),
         }
     }
 
@@ -189,11 +172,13 @@ impl Stepping<'_> {
                 if row.queue() != queue {
                     continue;
                 }
-                if matches!(row.phase(), Phase::Queued | Phase::Parked) {
+                if matches!(row.phase(), Phase::Queued | Phase::Parked) && reason != Reason::Updated {
                     self.swept(ws, queue, slot, reason);
                 }
                 self.clocks_move(slot);
+                self.queue_turned_at = Some(self.state.workspace(ws).desk(queue).turned_at());
                 self.clocks_follow(); // within the step's bytes
+                self.queue_turned_at = None;
             }
             self.effect(Effect::Swept { workspace: ws, queue, next, reason });
         }
@@ -216,7 +201,8 @@ impl Stepping<'_> {
         if desk.is_closed() && !desk.is_draining() && !is_parked {
             let exit = rule.on_closed.clone();
             let why = closed_reason(desk.control());
-            if exit.kind == ExitKind::Wait {
+            // Nobody is sent out for a closing that is over: it has turned since.
+            if exit.kind == ExitKind::Wait || self.known_until(ws, queue) < self.now {
                 return self.rearm_wait(slot);
             }
             self.budget = self.budget.saturating_sub(1);
@@ -241,8 +227,8 @@ impl Stepping<'_> {
             }
             return;
         }
-        let (row, now) = (self.state.conversation(slot), self.now);
-        let shift = now - desk.since().max(row.queued_at()).min(now);
+        let row = self.state.conversation(slot);
+        let shift = desk.turned_at().saturating_sub(desk.since().max(row.queued_at()));
         if shift > 0 {
             let route = Route { queue, rule: row.rule() };
             let times = (row.arrival(), row.queued_at() + shift);

@@ -245,7 +245,7 @@ wire_enum! {
         36 => Linked { workspace: u32, customer: u128, other: u128, is: bool },
         37 => Blocked { workspace: u32, customer: u128, is: bool },
         38 => AccountOwner { workspace: u32, customer: u128, agent: Option<u32> },
-        39 => Controlled { workspace: u32, queue: u32, control: Control, since: u64, until: u64, draining: bool, shut: bool },
+        39 => Controlled { workspace: u32, queue: u32, control: Control, since: u64, until: u64, draining: bool, shut: bool, turned_at: u64 },
         /// A queue's cursor over those who wait in it, as `Reviewed`.
         40 => Swept { workspace: u32, queue: u32, next: Option<u32>, reason: Reason },
         /// The shard falls behind its log, or has caught up: then the open offers begin to run, by creation.

@@ -47,30 +47,27 @@ impl Stepping<'_> {
         }
     }
 
-    /// Whether a queue's calendar says that it is closed.
-    pub(crate) fn is_shut(&self, ws: u32, queue: u32) -> bool {
+    /// Whether a queue's calendar says that it is closed at a time.
+    pub(crate) fn is_shut(&self, ws: u32, queue: u32, at: u64) -> bool {
         let workspace = self.state.workspace(ws);
         let calendar = workspace.queue(queue).and_then(|q| q.calendar);
-        calendar.and_then(|c| workspace.openings(c)).is_some_and(|openings| !openings.is_open(self.now))
+        calendar.and_then(|c| workspace.openings(c)).is_some_and(|openings| !openings.is_open(at))
     }
 
-    /// When a queue's calendar next opens or closes it.
-    pub(crate) fn next_hours(&self, ws: u32, queue: u32) -> Option<u64> {
+    /// When a queue's calendar next opens or closes it after a time.
+    pub(crate) fn next_hours(&self, ws: u32, queue: u32, after: u64) -> Option<u64> {
         let workspace = self.state.workspace(ws);
         let calendar = workspace.queue(queue)?.calendar?;
-        workspace.openings(calendar)?.next_change(self.now)
+        workspace.openings(calendar)?.next_change(after)
     }
 
     fn follow_hours(&mut self, ws: u32, queue: u32) {
         let desk = self.state.workspace(ws).desk(queue);
-        if desk.is_shut() != self.is_shut(ws, queue) {
+        if desk.is_shut() != self.is_shut(ws, queue, self.now) {
             let (control, until) = (desk.control(), desk.until());
             return self.controlled(ws, queue, control, until, self.now);
         }
-        let has_hours = self.state.workspace(ws).queue(queue).is_some_and(|q| q.calendar.is_some());
-        if has_hours || (desk.until() == 0 && !desk.is_draining()) {
-            self.rearm_control(ws, queue);
-        }
+        self.rearm_control(ws, queue, self.now);
     }
 
     /// An agent's shift is over, or has begun, or it ends at another time now.

@@ -34,6 +34,8 @@ pub(crate) struct Stepping<'a> {
     pub fact_at: Option<u64>,
     /// The agent who wrote the answer that is being decided.
     pub replied_by: Option<u32>,
+    /// When the queue turned whose conversations are being looked at for it.
+    pub queue_turned_at: Option<u64>,
 }
 
 /// What an event came to, before it is remembered.
@@ -55,7 +57,19 @@ impl<'a> Stepping<'a> {
         let now = now.max(state.now());
         let started_at = out.effects.len() + out.decisions.len();
         let (budget, moved) = (STEP_BUDGET, Vec::new());
-        Stepping { state, out, cause, now, budget, first: None, started_at, moved, fact_at: None, replied_by: None }
+        Stepping {
+            state,
+            out,
+            cause,
+            now,
+            budget,
+            first: None,
+            started_at,
+            moved,
+            fact_at: None,
+            replied_by: None,
+            queue_turned_at: None,
+        }
     }
 
     /// Whether this step may go on: assignments and bytes are bounded, the rest is for ticks.

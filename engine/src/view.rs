@@ -95,6 +95,10 @@ pub struct Conversation {
     pub offer: u64,
     /// Why it waits, a word of routing.md §5; empty where it does not.
     pub cause: &'static str,
+    /// ms UTC: of the customer's oldest word that nobody has answered.
+    pub unanswered_since: Option<u64>,
+    /// Of its creation.
+    pub number: u64,
     /// The last 32.
     pub notes: Vec<Note>,
 }
@@ -128,6 +132,21 @@ pub struct Clock {
     /// So far: nothing subtracted, and what counts for the target.
     pub wall_ms: u64,
     pub business_ms: u64,
+}
+
+/// One of a list: of those whose customer spoke last, owned or not, or of those who wait in a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listed<'a> {
+    /// ms UTC: of his oldest word that nobody has answered; of one in a queue's list, its arrival.
+    pub since: u64,
+    /// Of its creation; with `since` it is an order that no two share.
+    pub number: u64,
+    pub queue: &'a str,
+    pub channel: &'a str,
+    pub owner: Option<&'a str>,
+    /// Why it waits, a word of routing.md §5; empty where somebody has it.
+    pub cause: &'static str,
+    slot: u32,
 }
 
 /// One that waits in line, offered or not.
@@ -273,8 +292,71 @@ impl<'a> Workspace<'a> {
             offered_to: row.offer_hold().map(|hold| self.state.agent(self.state.hold(hold).agent()).id().into()),
             offer: row.offer(),
             cause: self.state.why(slot),
+            unanswered_since: is_unanswered(row).then(|| row.unanswered_since()),
+            number: row.number(),
             notes: texts.notes.clone(),
         }
+    }
+
+    /// What waits for an answer of ours: one look at each conversation of the workspace.
+    pub fn unanswered(&self) -> Vec<Listed<'a>> {
+        let ws = self.state.workspace(self.slot);
+        // All in one lane wait for the same.
+        let mut causes: BTreeMap<u32, &'static str> = BTreeMap::new();
+        let mut all = Vec::new();
+        for slot in self.state.conversations_of(self.slot) {
+            let row = self.state.conversation(slot);
+            if !is_unanswered(row) {
+                continue;
+            }
+            let cause = match row.phase() {
+                Phase::Queued => causes.entry(row.lane()).or_insert_with(|| self.state.why(slot)),
+                Phase::Offered => "due",
+                _ => "",
+            };
+            all.push(Listed {
+                since: row.unanswered_since(),
+                number: row.number(),
+                queue: ws.queues.text(row.queue()),
+                channel: ws.channels.text(row.channel()),
+                owner: row.owner().map(|agent| self.state.agent(agent).id()),
+                cause,
+                slot,
+            });
+        }
+        all
+    }
+
+    /// Who waits in a queue, offered ones included; none: there is no such queue.
+    pub fn waiting(&self, queue: &str) -> Option<Vec<Listed<'a>>> {
+        let hash = self.state.key().hash(crate::id::Kind::Queue, self.name, &[queue]);
+        let ws = self.state.workspace(self.slot);
+        let queue = ws.queue_of(hash)?;
+        let all = self.state.conversations_of(self.slot).map(|slot| (slot, self.state.conversation(slot)));
+        let waits =
+            all.filter(|(_, row)| row.queue() == queue && matches!(row.phase(), Phase::Queued | Phase::Offered));
+        let listed = waits.map(|(slot, row)| Listed {
+            since: row.arrival(),
+            number: row.number(),
+            queue: ws.queues.text(row.queue()),
+            channel: ws.channels.text(row.channel()),
+            owner: row.owner().map(|agent| self.state.agent(agent).id()),
+            cause: "",
+            slot,
+        });
+        Some(listed.collect())
+    }
+
+    pub fn conversation_of(&self, listed: &Listed<'_>) -> Conversation {
+        self.picture_conversation(listed.slot)
+    }
+
+    /// A customer's conversations that have not ended, over all channels, by creation.
+    pub fn conversations_of_customer(&self, customer: &str) -> Vec<Conversation> {
+        let hash = self.state.key().hash(crate::id::Kind::Customer, self.name, &[customer]);
+        let all = self.state.conversations_of_customer(hash).iter().copied();
+        let open = all.filter(|slot| self.state.conversation(*slot).is_open());
+        open.map(|slot| self.picture_conversation(slot)).collect()
     }
 
     /// A conversation's clocks that have not ended, in the order of the kinds, as they stand at `now`.
@@ -374,8 +456,8 @@ impl<'a> Workspace<'a> {
                     *picture.clocks.entry((*kind, state_of(&clock))).or_default() += 1;
                 }
             }
-            if !row.answered() && row.phase() != Phase::InBot {
-                picture.unanswered.entry(row.channel()).or_default().push(row.arrival());
+            if is_unanswered(row) {
+                picture.unanswered.entry(row.channel()).or_default().push(row.unanswered_since());
             }
         }
         let configured = self.policy.queues.iter().filter_map(|q| {
@@ -390,12 +472,21 @@ impl<'a> Workspace<'a> {
 
     /// A queue's members by the state that presence alone gives them: one look at each agent.
     pub fn members(&self, queue: &str) -> Vec<(AgentState, u64)> {
+        self.members_by(queue, crate::state::Agent::presence_state)
+    }
+
+    /// The same by the state that is told, which knows of their load.
+    pub fn members_by_load(&self, queue: &str) -> Vec<(AgentState, u64)> {
+        self.members_by(queue, crate::state::Agent::told_state)
+    }
+
+    fn members_by(&self, queue: &str, state: impl Fn(&crate::state::Agent) -> AgentState) -> Vec<(AgentState, u64)> {
         let hash = self.state.key().hash(crate::id::Kind::Queue, self.name, &[queue]);
         let Some(queue) = self.state.workspace(self.slot).queues.find(hash) else { return Vec::new() };
         let mut members: BTreeMap<AgentState, u64> = BTreeMap::new();
         for agent in self.state.workspace(self.slot).agents().iter().map(|a| self.state.agent(*a)) {
             if agent.member(queue).is_some() {
-                *members.entry(agent.presence_state()).or_default() += 1;
+                *members.entry(state(agent)).or_default() += 1;
             }
         }
         members.into_iter().collect()
@@ -409,6 +500,11 @@ fn state_of(clock: &ClockRow) -> ClockState {
         0 => ClockState::Running,
         _ => ClockState::Warned,
     }
+}
+
+/// Its customer spoke last, and not to a bot.
+fn is_unanswered(row: &crate::state::Conversation) -> bool {
+    row.is_open() && row.phase() != Phase::InBot && !row.answered() && row.unanswered_since() != 0
 }
 
 fn stands_since(desk: &crate::state::workspace::Desk) -> Option<u64> {

@@ -19,7 +19,8 @@ impl Stepping<'_> {
             return;
         }
         let (ws, queue, from) = (row.workspace(), row.queue(), row.queued_at());
-        let waited = self.now - from;
+        // What the queue's turning will charge to nobody is not charged now.
+        let waited = self.known_until(ws, queue).saturating_sub(from);
         let workspace = self.state.workspace(ws);
         let desk = workspace.desk(queue);
         let clocks_run = !desk.is_closed() || desk.is_draining();

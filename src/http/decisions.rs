@@ -79,11 +79,11 @@ pub async fn stream(
         chunks,
     };
     tokio::spawn(follower.run());
-    let body = Body::from_stream(Chunks { receiver, _permit: permit });
+    let body = Body::from_stream(Chunks::new(receiver, permit));
     Ok((StatusCode::OK, [(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response())
 }
 
-fn position(text: &str) -> Result<Position, Problem> {
+pub(super) fn position(text: &str) -> Result<Position, Problem> {
     let parts = text.split_once('.').and_then(|(seq, idx)| Some((seq.parse().ok()?, idx.parse().ok()?)));
     let (seq, idx) = parts.ok_or_else(|| {
         Problem::new(400, "after", "wrong_type", "after is SEQ.IDX, two numbers, as data.position has them")
@@ -154,9 +154,15 @@ impl Follower {
 }
 
 /// The prepared chunks as a body.
-struct Chunks {
+pub(super) struct Chunks {
     receiver: mpsc::Receiver<anyhow::Result<Bytes>>,
     _permit: OwnedSemaphorePermit,
+}
+
+impl Chunks {
+    pub(super) fn new(receiver: mpsc::Receiver<anyhow::Result<Bytes>>, permit: OwnedSemaphorePermit) -> Chunks {
+        Chunks { receiver, _permit: permit }
+    }
 }
 
 impl Stream for Chunks {

@@ -1,6 +1,6 @@
 //! `GET /openapi.json`: the HTTP side described, from the handlers' own annotations.
 
-use super::{answers, clock, decisions, events, probes, problem, views};
+use super::{answers, board, clock, decisions, events, open, probes, problem, stream, views};
 use axum::Json;
 use utoipa::OpenApi;
 
@@ -15,6 +15,13 @@ use utoipa::OpenApi;
         views::conversation,
         views::agents,
         views::queues,
+        board::workspaces,
+        board::board,
+        open::unanswered,
+        open::waiting,
+        open::of_agent,
+        open::of_customer,
+        stream::stream,
         decisions::stream,
         clock::clock,
         probes::metrics,

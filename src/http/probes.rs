@@ -60,6 +60,7 @@ pub async fn metrics(State(state): State<HttpState>) -> Response {
             metrics::disk_free_bytes(bytes);
         }
         let mut scrape = Scrape::default();
+        state.sources.collect(&mut scrape);
         for shard in state.shards.iter() {
             shard.collect((state.clock)(shard.shard).now, &mut scrape);
         }

@@ -223,7 +223,7 @@ pub struct Line {
     oldest_arrival: String,
 }
 
-fn text(text: &str) -> Option<String> {
+pub(super) fn text(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_string())
 }
 
@@ -232,7 +232,7 @@ fn levels(skills: &[policy::SkillLevel]) -> BTreeMap<String, u8> {
 }
 
 /// The shard of a workspace, where it is ours to show.
-fn owned<'a>(state: &'a HttpState, workspace: &str) -> Result<&'a SharedShard, Problem> {
+pub(super) fn owned<'a>(state: &'a HttpState, workspace: &str) -> Result<&'a SharedShard, Problem> {
     let shard = state.shard_of(workspace);
     if shard.metrics.owned.value() == 0 { Err(Problem::not_owner()) } else { Ok(shard) }
 }
@@ -275,7 +275,7 @@ fn unknown_conversation() -> Problem {
     Problem::new(404, "conversation", "unknown_conversation", sentence)
 }
 
-fn unknown_workspace() -> Problem {
+pub(super) fn unknown_workspace() -> Problem {
     Problem::new(404, "workspace", "unknown_workspace", "no such workspace is configured")
 }
 
@@ -329,7 +329,7 @@ fn conversation_of(
 }
 
 impl Clock {
-    fn of(clock: &view::Clock) -> Clock {
+    pub(super) fn of(clock: &view::Clock) -> Clock {
         Clock {
             clock: clock.kind.word(),
             state: clock.state.word(),

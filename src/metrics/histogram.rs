@@ -126,9 +126,17 @@ impl LatencyHistogram {
 
     /// Adds the histogram, from its first sample on, and the quantiles of the window where it has samples.
     pub fn collect(&self, family: Family, quantiles: Family, labels: &Labels, scrape: &mut Scrape) {
+        let fine = self.collect_plain(family, labels, scrape);
+        for (text, ns) in fine.map(|fine| self.quantiles_ns(fine)).unwrap_or_default() {
+            scrape.real_of(quantiles, labels, "quantile", text, ns as f64 / 1e9);
+        }
+    }
+
+    /// Adds the histogram alone, from its first sample on. Returns its counts.
+    pub fn collect_plain(&self, family: Family, labels: &Labels, scrape: &mut Scrape) -> Option<Vec<u64>> {
         let fine = self.snapshot();
         if fine.iter().all(|count| *count == 0) {
-            return;
+            return None;
         }
         let bounds = self.range.bounds();
         let mut counts = vec![0; bounds.ns.len() + 1];
@@ -137,9 +145,7 @@ impl LatencyHistogram {
         }
         let sum = self.sum_ns.load(Relaxed) as f64 / 1e9;
         scrape.histogram(family, labels, &bounds.texts, &counts, sum);
-        for (text, ns) in self.quantiles_ns(fine) {
-            scrape.real_of(quantiles, labels, "quantile", text, ns as f64 / 1e9);
-        }
+        Some(fine)
     }
 
     fn quantiles_ns(&self, fine: Vec<u64>) -> Vec<(&'static str, u64)> {

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use strowger::http::{self, ClockReading, DecisionReader, HttpLimits, HttpState, Probes, openapi};
 use strowger::ingest::{Ingest, Offers};
+use strowger::sources::Sources;
 use strowger::standing::Standing;
 use strowger::workload::{LabelBudget, SharedShard, Views};
 use tokio::sync::watch;
@@ -50,7 +51,7 @@ impl Front {
 
     fn with(limits: HttpLimits) -> Front {
         let standings: Arc<[Arc<Standing>]> = Arc::new([Arc::new(Standing::new(0, Arc::default()))]);
-        let (ingest, offers) = Ingest::embedded(standings.clone());
+        let (ingest, offers) = Ingest::embedded(standings.clone(), Arc::new(Sources::new(&[], true)));
         let (committed, follower) = watch::channel(Position::default());
         let (stopping, stopped) = watch::channel(false);
         let views = Arc::new(Views::default());
@@ -69,6 +70,9 @@ impl Front {
             clock: Arc::new(|_| ClockReading { now: 1_000, scale: 1.0, origin: None }),
             disk_free_bytes: Arc::new(|| Some(5)),
             stopping: stopped,
+            sources: Arc::new(Sources::new(&[], true)),
+            started_ms: 0,
+            hub: Arc::default(),
             limits,
         };
         let runtime =

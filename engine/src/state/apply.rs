@@ -215,10 +215,10 @@ impl State {
             Effect::Linked { workspace, customer, other, is } => self.linked(*workspace, *customer, *other, *is),
             Effect::Blocked { workspace, customer, is } => self.blocked(*workspace, *customer, *is),
             Effect::AccountOwner { workspace, customer, agent } => self.account_owned(*workspace, *customer, *agent),
-            Effect::Controlled { workspace, queue, control, since, until, draining, shut } => {
+            Effect::Controlled { workspace, queue, control, since, until, draining, shut, turned_at } => {
                 let desk = &mut self.workspaces[*workspace as usize].desks[*queue as usize];
                 (desk.control, desk.since, desk.until, desk.draining) = (*control, *since, *until, *draining);
-                desk.shut = *shut;
+                (desk.shut, desk.turned_at) = (*shut, *turned_at);
                 for set in 0..self.workspaces[*workspace as usize].sets.len() as u32 {
                     if self.workspaces[*workspace as usize].sets[set as usize].queue == *queue {
                         self.staff_set(*workspace, set);

@@ -279,6 +279,8 @@ impl Conversation {
             self.answered_before = (self.unanswered_since, self.responded);
         }
         (self.unanswered_since, self.responded) = (since, responded);
+        // Whoever of ours answered: it is not missed.
+        self.touched |= since == 0 && responded;
     }
 
     /// A timer that has no use any more is stopped with the effect that makes it so.

@@ -213,6 +213,8 @@ pub const LAST_CLASS: u8 = policy::limits::NINE;
 pub struct Desk {
     pub(super) control: Control,
     pub(super) since: u64,
+    /// ms UTC: when what it is now began.
+    pub(super) turned_at: u64,
     /// ms UTC; 0: no end of its own.
     pub(super) until: u64,
     /// Closed, and those who wait are still served.
@@ -232,6 +234,7 @@ pub struct Desk {
 static NO_DESK: Desk = Desk {
     control: Control::None,
     since: 0,
+    turned_at: 0,
     until: 0,
     draining: false,
     shut: false,
@@ -272,6 +275,9 @@ impl Desk {
     }
     pub fn since(&self) -> u64 {
         self.since
+    }
+    pub fn turned_at(&self) -> u64 {
+        self.turned_at
     }
     pub fn until(&self) -> u64 {
         self.until
@@ -470,7 +476,7 @@ impl Workspace {
             f.word((queue as u64) << 32 | u64::from(desk.sweep.map_or(0, |next| next + 1)));
             let flags = u64::from(desk.shut) << 1 | u64::from(desk.draining);
             f.word((desk.control as u64) << 16 | (desk.sweep_reason as u64) << 8 | flags);
-            for word in [desk.since, desk.until, desk.timer.at, desk.timer.arm] {
+            for word in [desk.since, desk.turned_at, desk.until, desk.timer.at, desk.timer.arm] {
                 f.word(word);
             }
         }

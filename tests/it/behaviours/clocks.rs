@@ -512,6 +512,37 @@ fn an_older_contact_that_a_merge_brings_counts() {
 }
 
 #[test]
+fn an_older_contact_counts_beside_what_was_counted_in_other_hours() {
+    check_clocks_under(
+        "calendar office; queue main; queue care calendar=office; clock first_response target=60",
+        "
+        0 expand office 0-600
+        0 message a
+        20 message b
+        30 transfer b to=queue:care
+        = clock.started updated b first_response generation=1 due=80
+        40 merge a b into=b
+        = clock.cancelled merged a first_response generation=1
+        = clock.started updated b first_response generation=1 due=60
+    ",
+    );
+}
+
+#[test]
+fn what_was_answered_in_passing_is_not_missed() {
+    check_under(
+        "queue main replies_do_not_claim; clock resolution target=60",
+        "
+        0 message m customer=cu
+        5 sent m answers by=supervisor:boss
+        10 resolve m by=supervisor:boss
+        = conversation.resolved resolved m epoch=0
+        = clock.completed met m resolution generation=1 business=10 wall=10
+    ",
+    );
+}
+
+#[test]
 fn a_persons_answer_counts_whether_or_not_he_takes_it_over() {
     check_under(
         "entry robot main bot; queue main replies_do_not_claim; clock first_response target=60; clock next_response target=60",
@@ -570,6 +601,42 @@ fn the_wait_counts_while_a_queue_is_open_against_its_calendar_or_still_serves() 
         150 tick
         = clock.started updated m queue_wait generation=1 due=150 (tick)
         = clock.started updated m queue_wait generation=1 due=260 (tick)
+    ",
+    );
+    // It closed, had served on, and opened again: 10 + 30 of 100 s are over at the opening.
+    check_clocks_under(
+        "calendar office; queue main calendar=office drain=30; clock queue_wait target=100",
+        "
+        0 expand office 0-60 120-400
+        50 message m
+        65 tick
+        140 tick
+        = clock.started updated m queue_wait generation=1 due=180 (tick)
+        until 180
+        = nothing
+        180.001 tick
+        = clock.breached m queue_wait generation=1 percent=100 (tick)
+    ",
+    );
+    // A command's end, seen late.
+    check_clocks_under(
+        "queue main; clock queue_wait target=100",
+        "
+        50 message m
+        55 control main closed until=100
+        = clock.paused closed m queue_wait generation=1 business=5 (tick)
+        110 tick
+        = clock.resumed m queue_wait generation=1 due=195 (tick)
+    ",
+    );
+    // Another calendar by a policy, while it is closed: what has not counted has not counted.
+    check_clocks_under(
+        "calendar office; queue main calendar=office; clock queue_wait target=100",
+        "
+        0 expand office 0-60 400-600
+        50 message m
+        200 policy calendar office; queue main calendar=office; clock queue_wait target=100 calendar=always
+        = clock.started updated m queue_wait generation=1 due=290 (tick)
     ",
     );
 }

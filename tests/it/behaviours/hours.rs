@@ -67,24 +67,34 @@ fn steps_stand_still_while_it_is_closed() {
 fn a_queue_that_turned_while_nobody_was_here_charges_nobody_for_it() {
     let steps = "skills=de:5; step main after=40 drop=de";
     // Of 40 s ten are over at the closing, however late it is seen, and whether or not it has opened again by then.
-    for (jump, told) in [("100", "= queue.changed closed other=main (tick)"), ("140", "= nothing")] {
-        let opened = if jump == "100" { "= queue.changed open other=main (tick at 120)" } else { "= nothing" };
-        check_under(
-            &format!("{OFFICE} {steps}"),
-            &format!(
-                "
-                0 expand office 0-60 120-400
-                50 message m
-                {jump} tick
-                {told}
-                until 149.999
-                {opened}
-                until 150
-                = conversation.relaxed step m epoch=0 step=1 (tick)
-                "
-            ),
-        );
-    }
+    check_under(
+        &format!("{OFFICE} {steps}"),
+        "
+        0 expand office 0-60 120-400
+        50 message m
+        100 tick
+        = queue.changed closed other=main (tick)
+        until 149.999
+        = queue.changed open other=main (tick at 120)
+        until 150
+        = conversation.relaxed step m epoch=0 step=1 (tick)
+    ",
+    );
+    check_under(
+        &format!("{OFFICE} closed=deflect:later {steps}"),
+        "
+        0 expand office 0-60 120-400
+        50 message m
+        140 tick
+        # Nobody is sent out for a closing that is over.
+        = queue.changed closed other=main (tick)
+        = queue.changed open other=main (tick)
+        until 149.999
+        = nothing
+        until 150
+        = conversation.relaxed step m epoch=0 step=1 (tick)
+    ",
+    );
     // It serves on for 30 s, and what was due meanwhile is done; what is not waits for the opening.
     check_under(
         &format!("{OFFICE} drain=30 skills=de:5; step main after=50 drop=de"),
@@ -99,18 +109,21 @@ fn a_queue_that_turned_while_nobody_was_here_charges_nobody_for_it() {
         = conversation.relaxed step m epoch=0 step=1 (tick)
     ",
     );
-    // A command that ran out.
+    // A command that ran out, and one who came while it was in force.
     check_under(
         &format!("queue main {steps}"),
         "
         50 message m
         55 control main closed until=100
+        80 message n
         110 tick
         = queue.changed open other=main (tick)
-        until 134.999
-        = nothing
         until 135
         = conversation.relaxed step m epoch=0 step=1 (tick)
+        until 139.999
+        = nothing
+        until 140
+        = conversation.relaxed step n epoch=0 step=1 (tick)
     ",
     );
     // Closed at both ends, and open between them: that counts.
@@ -121,9 +134,49 @@ fn a_queue_that_turned_while_nobody_was_here_charges_nobody_for_it() {
         50 message m
         100 tick
         = queue.changed closed other=main (tick)
+        = queue.changed open other=main (tick)
+        = queue.changed closed other=main (tick)
         until 129.999
         = queue.changed open other=main (tick at 120)
         until 130
+        = conversation.relaxed step m epoch=0 step=1 (tick)
+    ",
+    );
+}
+
+#[test]
+fn a_wait_is_not_over_because_it_was_closed_while_nobody_was_here() {
+    // A step is due before the closing, and is seen after it: of 40 s only ten are over.
+    check_under(
+        &format!("{OFFICE} max_wait=40 too_long=deflect:sorry skills=de:5; step main after=5 drop=de"),
+        "
+        0 expand office 0-60 200-400
+        50 message m
+        100 tick
+        = conversation.relaxed step m epoch=0 step=1 (tick)
+        = queue.changed closed other=main (tick)
+        until 229.999
+        = queue.changed open other=main (tick at 200)
+        until 230
+        = conversation.deflected max_wait m epoch=0 text=sorry (tick)
+    ",
+    );
+}
+
+#[test]
+fn a_shorter_drain_counts_from_when_it_is_said() {
+    check_under(
+        "queue main drain=300 skills=de:5; step main after=400 drop=de",
+        "
+        0 message m
+        0 control main closed
+        100 policy queue main drain=10 skills=de:5; step main after=400 drop=de
+        150 control main open
+        = queue.changed open other=main
+        # 100 of 400 s were over when it stopped.
+        until 449.999
+        = nothing
+        until 450
         = conversation.relaxed step m epoch=0 step=1 (tick)
     ",
     );

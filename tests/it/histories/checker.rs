@@ -255,7 +255,8 @@ impl Checker {
                     return Err(format!("{}: {} % after {} %", what(), said.percent, clock.percent));
                 }
                 // While it stands only a target that has shrunk brings it beyond a threshold.
-                let is_passed = said.business_ms * 100 >= said.target_ms * u64::from(said.percent);
+                let share_ms = said.target_ms * u64::from(said.percent) / 100;
+                let is_passed = said.business_ms >= share_ms + u64::from(said.percent >= 100);
                 if clock.is_paused && said.percent != clock.percent && !is_passed {
                     return Err(format!("{}: it fires while it stands", what()));
                 }

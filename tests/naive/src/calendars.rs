@@ -132,10 +132,7 @@ impl Step<'_> {
         if self.workspace.is_shut_by_calendar(queue, self.now) != control.shut {
             return self.set_control(queue, control.control, control.until, None, self.now);
         }
-        let has_hours = self.workspace.queue(queue).is_some_and(|queue| !queue.calendar.is_empty());
-        if has_hours || (control.until.is_none() && !control.is_draining) {
-            self.rearm_queue(queue);
-        }
+        self.rearm_queue(queue, self.now);
     }
 
     /// His shift begins or ends, or will at another time than before.

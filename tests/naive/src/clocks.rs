@@ -94,6 +94,7 @@ impl Conversation {
         }
         self.waits_since = since;
         self.responded = responded;
+        self.is_touched |= since.is_none() && responded;
     }
 
     /// Since when a clock of this kind would run, and for what; none: it does not.
@@ -340,9 +341,8 @@ impl Step<'_> {
         let (clock, hours) = (about.clocks[kind as usize], self.workspace.hours_now(about, kind));
         let changes = about.counts_in[kind as usize] != hours;
         if changes && clock.gait == Gait::Runs {
-            let closed = self.workspace.is_closed(&about.queue).filter(|_| kind == ClockKind::QueueWait);
-            let since = closed.map_or(self.now, |_| self.workspace.control_of(&about.queue).since);
-            let since = since.max(clock.since).min(self.now);
+            let of_queue = self.queue_turned_at.filter(|_| kind == ClockKind::QueueWait);
+            let since = of_queue.unwrap_or(self.now).max(clock.since).min(self.now);
             let counted_ms = self.workspace.business_ms(about, kind, &clock, since);
             self.set_clock(creation, id, kind, ServiceClock { counted_ms, since, ..clock });
         }
@@ -361,7 +361,7 @@ impl Step<'_> {
     fn pause_or_resume(&mut self, creation: u64, id: &str, kind: ClockKind) {
         let Some(about) = self.workspace.numbered(creation, id) else { return };
         let clock = about.clocks[kind as usize];
-        let since = self.time_of_fact(&clock);
+        let since = self.time_of_fact(kind, &clock);
         match (clock.gait, self.workspace.stands_for(about, kind)) {
             (Gait::Runs, Some(reason)) => {
                 self.tell_what_passed(creation, id, kind, since);
@@ -413,7 +413,7 @@ impl Step<'_> {
 
     fn complete_clock(&mut self, creation: u64, id: &str, kind: ClockKind) {
         let Some(clock) = self.clock_of(creation, id, kind) else { return };
-        let at = self.time_of_fact(&clock);
+        let at = self.time_of_fact(kind, &clock);
         self.tell_what_passed(creation, id, kind, at);
         let Some(clock) = self.clock_of(creation, id, kind) else { return };
         let Some(told) = self.told_clock(creation, id, kind, at, 0) else { return };
@@ -434,8 +434,14 @@ impl Step<'_> {
         let Some(clock) = self.clock_of(creation, id, kind) else { return };
         let is_response = matches!(kind, ClockKind::FirstResponse | ClockKind::NextResponse);
         if is_response && started_at < clock.started_at {
-            let since = if clock.since == clock.started_at { started_at } else { clock.since };
-            self.set_clock(creation, id, kind, ServiceClock { started_at, since, ..clock });
+            let new = if clock.since == clock.started_at && clock.gait == Gait::Runs {
+                ServiceClock { started_at, since: started_at, ..clock }
+            } else {
+                let Some(about) = self.workspace.numbered(creation, id) else { return };
+                let earlier_ms = open_ms(self.workspace.hours_of(about, kind), started_at, clock.started_at);
+                ServiceClock { started_at, counted_ms: clock.counted_ms + earlier_ms, ..clock }
+            };
+            self.set_clock(creation, id, kind, new);
             self.tell_clock(DecisionType::ClockStarted, Reason::Updated, creation, id, kind, 0);
         }
     }
@@ -511,9 +517,10 @@ impl Step<'_> {
     }
 
     /// When what has happened to a clock happened: not before anything that it has said.
-    fn time_of_fact(&self, clock: &ServiceClock) -> u64 {
+    fn time_of_fact(&self, kind: ClockKind, clock: &ServiceClock) -> u64 {
         let said_at = clock.started_at.max(clock.since).max(clock.fired_at);
-        self.fact_at.unwrap_or(self.now).max(said_at).min(self.now)
+        let of_queue = self.queue_turned_at.filter(|_| kind == ClockKind::QueueWait);
+        of_queue.or(self.fact_at).unwrap_or(self.now).max(said_at).min(self.now)
     }
 
     fn told_clock(&self, creation: u64, id: &str, kind: ClockKind, at: u64, percent: u16) -> Option<ToldClock> {

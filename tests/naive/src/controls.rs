@@ -1,12 +1,12 @@
 //! Queues opened and closed by command, and the sweeps that follow: what waits is looked at, a slice a tick.
 
 use crate::STEP_LOOKS;
-use crate::calendars::open_ms;
 use crate::telling::{Step, Verdict};
+use crate::timers::Timer;
 use crate::workspace::{QueueControl, Sweep, SweepKind};
 use engine::decision::{DecisionType, PhaseWord, Reason, ToldDetail};
 use engine::input::Control;
-use engine::policy::ClockKind;
+use engine::policy::ExitKind;
 
 impl Step<'_> {
     pub fn control_queue(
@@ -40,43 +40,36 @@ impl Step<'_> {
         Verdict::decided()
     }
 
-    /// What is commanded of a queue, and holds since a moment; what its calendar says is asked anew.
+    /// What is commanded of a queue from a moment on; what its calendar says of that moment is asked anew.
     pub fn set_control(
         &mut self,
         queue: &str,
         control: Control,
         until: Option<u64>,
         text: Option<&str>,
-        holds_since: u64,
+        turned_at: u64,
     ) {
         let before = self.workspace.control_of(queue);
         let was_closed = self.workspace.is_closed(queue);
-        let (was_draining, shut) = (before.is_draining, self.workspace.is_shut_by_calendar(queue, self.now));
-        self.workspace.controls.insert(queue.to_string(), QueueControl { control, until, shut, ..before });
+        let (was_draining, shut) = (before.is_draining, self.workspace.is_shut_by_calendar(queue, turned_at));
+        self.workspace.controls.insert(queue.to_string(), QueueControl { control, until, shut, turned_at, ..before });
         let is_closed = self.workspace.is_closed(queue);
         // Beneath a command the calendar turns unheard.
         if (before.control, before.until) == (control, until) && was_closed.is_some() == is_closed.is_some() {
-            if self.workspace.policy.clocks.iter().any(|clock| clock.kind == ClockKind::QueueWait) {
-                self.review();
-            }
-            return self.rearm_queue(queue);
+            self.begin_sweep(queue, SweepKind::Clocks);
+            return self.rearm_queue(queue, turned_at);
         }
+        // When the clocks of who waits in it stopped.
+        let since = if was_closed.is_some() && !was_draining { before.since } else { turned_at };
         let drain_ms = self.workspace.queue(queue).map_or(0, |queue| queue.drain_after_close_ms);
         let may_drain = was_closed.is_none() || was_draining;
         let is_draining = is_closed == Some(Control::Closed) && drain_ms > 0 && may_drain;
-        // The clocks of who waits in it have stood for so long as if they had stopped once.
-        let stood_ms = match (was_closed, was_draining) {
-            (None, _) => 0,
-            (Some(_), false) => holds_since - before.since.min(holds_since),
-            (Some(_), true) => holds_since - (before.since + drain_ms).min(holds_since),
-        };
-        let stood_ms = stood_ms + self.stands_ms(queue, control, holds_since);
-        let since = if is_draining { holds_since } else { self.now - stood_ms };
-        self.workspace.controls.insert(queue.to_string(), QueueControl { control, until, since, is_draining, shut });
+        let new = QueueControl { control, until, since, is_draining, shut, turned_at };
+        self.workspace.controls.insert(queue.to_string(), new);
         let (reason, kind) = match is_closed {
             Some(Control::Emergency) => (Reason::Emergency, SweepKind::Closed),
             Some(_) => (Reason::Closed, SweepKind::Closed),
-            None => (Reason::Opened, SweepKind::Opened { closed_since: since }),
+            None => (Reason::Opened, SweepKind::Opened { closed_since: since, opened_at: turned_at }),
         };
         self.tell_plainly(DecisionType::QueueChanged, reason);
         let (other, until, text) = (queue.into(), until.unwrap_or(0), text.unwrap_or("").into());
@@ -86,7 +79,7 @@ impl Step<'_> {
             self.begin_sweep(queue, kind);
         }
         self.refresh_line(queue);
-        self.rearm_queue(queue);
+        self.rearm_queue(queue, turned_at);
     }
 
     /// Whoever waits or is parked in this queue is looked at, the oldest first.
@@ -104,46 +97,29 @@ impl Step<'_> {
     }
 
     /// A control has run out, the calendar has turned, or the time is over in which a closed queue still serves those who
-    /// wait.
+    /// wait: at the time for which that was foreseen, however late it is seen.
     pub fn control_is_due(&mut self, queue: &str) {
         let control = self.workspace.control_of(queue);
-        if control.until.is_some_and(|until| until <= self.now) {
-            return self.set_control(queue, Control::None, None, None, control.until.unwrap_or(self.now));
+        let at = self.shard.timers.taken;
+        if let Some(until) = control.until.filter(|until| *until <= at) {
+            return self.set_control(queue, Control::None, None, None, until);
         }
-        let due = self.shard.timers.taken;
-        if control.shut != self.workspace.is_shut_by_calendar(queue, self.now) {
-            return self.set_control(queue, control.control, control.until, None, due);
+        if control.shut != self.workspace.is_shut_by_calendar(queue, at) {
+            return self.set_control(queue, control.control, control.until, None, at);
         }
         let drain_ms = self.workspace.queue(queue).map_or(0, |queue| queue.drain_after_close_ms);
-        let drained_at = control.since + drain_ms;
-        let (stood_ms, past_ms) = (self.stands_ms(queue, control.control, due), self.now - due);
-        let mut new = control;
-        if control.is_draining {
-            if self.now >= drained_at {
-                (new.is_draining, new.since) = (false, drained_at);
-                self.begin_sweep(queue, SweepKind::Closed);
-            }
-        } else if control.control == Control::None && control.shut {
-            // It was open meanwhile, while nobody was here.
-            new.since += past_ms - stood_ms;
-        } else if control.control == Control::None && stood_ms > 0 {
-            new.since = self.now - stood_ms;
-            self.begin_sweep(queue, SweepKind::Opened { closed_since: new.since });
+        if control.is_draining && at >= control.since + drain_ms {
+            let drained = QueueControl { is_draining: false, since: at, turned_at: at, ..control };
+            self.workspace.controls.insert(queue.to_string(), drained);
+            self.begin_sweep(queue, SweepKind::Closed);
         }
-        if new != control {
-            self.workspace.controls.insert(queue.to_string(), new);
-        }
-        self.rearm_queue(queue);
+        self.rearm_queue(queue, at);
     }
 
-    /// For how long clocks have stood since a moment under this control, which leaves it to the calendar or not.
-    fn stands_ms(&self, queue: &str, control: Control, since: u64) -> u64 {
-        let hours = self.workspace.queue(queue).and_then(|queue| self.workspace.hours.get(&*queue.calendar));
-        match control {
-            Control::Open => 0,
-            Control::None => self.now - since - open_ms(hours, since, self.now),
-            Control::Closed | Control::Emergency => self.now - since,
-        }
+    /// It has turned since, and nobody has seen that yet: of what it was meanwhile nobody is a victim.
+    pub fn turns_next(&self, queue: &str) -> Option<u64> {
+        let timer = Timer::QueueControl(queue.to_string());
+        self.shard.timers.deadline(&self.workspace.name, timer).filter(|at| *at <= self.now)
     }
 
     /// One slice of the sweep of every queue that has one.
@@ -175,7 +151,9 @@ impl Step<'_> {
                 if self.sweep_over(queue, &id, sweep.kind) {
                     self.left -= 1;
                 }
+                self.queue_turned_at = Some(self.workspace.control_of(queue).turned_at);
                 self.follow_clocks();
+                self.queue_turned_at = None;
             }
         }
         self.workspace.sweeps.remove(queue);
@@ -189,6 +167,7 @@ impl Step<'_> {
         let closed = self.workspace.is_closed(queue);
         let control = closed.filter(|_| !self.workspace.is_served(queue));
         match (control, kind) {
+            (_, SweepKind::Clocks) => false,
             (_, SweepKind::Staffed) => {
                 let is_set_aside = conversation.phase == PhaseWord::Parked && conversation.parked == Reason::Unstaffed;
                 let wakes = is_set_aside && closed.is_none();
@@ -199,17 +178,17 @@ impl Step<'_> {
             }
             (Some(control), _) if is_queued => {
                 let why = if control == Control::Emergency { Reason::Emergency } else { Reason::Closed };
-                let is_gone = self.take_way_out(id, &configured.on_closed, why);
+                let stays = configured.on_closed.kind == ExitKind::Wait || self.turns_next(queue).is_some();
+                let is_gone = !stays && self.take_way_out(id, &configured.on_closed, why);
                 self.rearm(id);
                 is_gone
             }
             (_, SweepKind::Unstaffed) if is_queued && !self.workspace.has_online_member(queue) => {
                 self.take_way_out(id, &configured.on_unstaffed, Reason::Unstaffed)
             }
-            (None, SweepKind::Opened { closed_since }) if closed.is_none() && is_queued => {
-                let now = self.now;
+            (None, SweepKind::Opened { closed_since, opened_at }) if closed.is_none() && is_queued => {
                 if let Some(conversation) = self.workspace.conversations.get_mut(id) {
-                    conversation.queued_at += now - closed_since.max(conversation.queued_at);
+                    conversation.queued_at += opened_at.saturating_sub(closed_since.max(conversation.queued_at));
                 }
                 self.rearm(id);
                 false

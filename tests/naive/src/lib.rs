@@ -218,14 +218,18 @@ impl Naive {
         let mut unborn = Workspace::new(name, self.workspaces.len(), self.shard.key);
         let workspace = self.workspaces.get_mut(name).unwrap_or(&mut unborn);
         let mut step = Step::new(workspace, &mut self.shard, Some(input), now);
+        if let (Body::AgentPresence { agent, .. }, Some(word)) = (&input.body, Word::of(&input.body))
+            && step.renews_nothing(&agent.text, &word)
+        {
+            return Vec::new();
+        }
         step.expire_resolved();
         let before = step.told.len() as u32;
         step.fact_at = step.is_fact().then(|| step.event_time());
         let verdict = step.act();
         let first_of_event = step.told[before as usize..].iter().position(|told| !told.cause_id.is_empty());
-        if let Verdict::Answer(outcome, code) = verdict {
-            step.tell_answer(outcome, code);
-        }
+        let Verdict::Answer(outcome, code) = verdict;
+        step.tell_answer(outcome, code);
         let offset = first_of_event.unwrap_or((step.told.len() - before as usize).saturating_sub(1)) as u32;
         let idx = self.told_in_record + before + offset;
         step.follow_clocks();
@@ -238,13 +242,9 @@ impl Naive {
         if !known && unborn.policy.version > 0 {
             self.workspaces.insert(name.to_string(), unborn);
         }
-        if let Verdict::Answer(outcome, code) = verdict {
-            let position = Position { seq: self.seq, idx };
-            self.memory.insert(input.key, Remembered { outcome, code, position, at: now }, now, self.limits);
-            self.now = now;
-        } else if !told.is_empty() {
-            self.now = now;
-        }
+        let position = Position { seq: self.seq, idx };
+        self.memory.insert(input.key, Remembered { outcome, code, position, at: now }, now, self.limits);
+        self.now = now;
         told
     }
 }
@@ -269,29 +269,10 @@ impl Step<'_> {
                 self.contact_connected(conversation.as_ref(), *identity, &agent.text)
             }
             Body::SourceHeartbeat { open_contacts } => self.heartbeat(open_contacts.as_deref()),
-            Body::AgentPresence {
-                agent,
-                status,
-                by,
-                session,
-                sequence,
-                expires_in_ms,
-                channels,
-                supervised,
-                reason,
-            } => {
-                let word = Word {
-                    status: *status,
-                    by: *by,
-                    session: *session,
-                    sequence: *sequence,
-                    term_ms: *expires_in_ms,
-                    channels,
-                    is_supervised: *supervised,
-                    reason: reason.as_deref(),
-                };
-                self.agent_presence(&agent.text, &word)
-            }
+            Body::AgentPresence { agent, .. } => match Word::of(&input.body) {
+                Some(word) => self.agent_presence(&agent.text, &word),
+                None => Verdict::ignored(Reason::Unsupported),
+            },
             Body::AgentEngaged { agent, engagement, channel, units } => {
                 self.agent_engaged(&agent.text, engagement, &channel.text, *units)
             }

@@ -5,7 +5,7 @@ use crate::entering::Entering;
 use crate::telling::{Step, Verdict};
 use crate::workspace::SweepKind;
 use engine::decision::{DecisionType, Reason, ToldDetail};
-use engine::input::{By, Status};
+use engine::input::{Body, By, Status};
 use engine::policy::limits::PRESENCE_SOURCES;
 use engine::policy::{ExitKind, OnOffline, Queue};
 use std::collections::BTreeSet;
@@ -28,6 +28,34 @@ pub struct Word<'a> {
     pub channels: &'a Option<Vec<u128>>,
     pub is_supervised: bool,
     pub reason: Option<&'a str>,
+}
+
+impl<'a> Word<'a> {
+    pub fn of(body: &'a Body) -> Option<Word<'a>> {
+        let Body::AgentPresence { status, by, session, sequence, expires_in_ms, channels, supervised, reason, .. } =
+            body
+        else {
+            return None;
+        };
+        Some(Word {
+            status: *status,
+            by: *by,
+            session: *session,
+            sequence: *sequence,
+            term_ms: *expires_in_ms,
+            channels,
+            is_supervised: *supervised,
+            reason: reason.as_deref(),
+        })
+    }
+}
+
+impl Row {
+    /// Another word from the same source that says the same, for another term of the same length.
+    fn is_same_as(&self, row: &Row) -> bool {
+        let is_same = self.status == row.status && self.is_by_agent == row.is_by_agent && self.session == row.session;
+        is_same && self.channels == row.channels && row.term_ms.is_some() && self.term_ms == row.term_ms
+    }
 }
 
 /// What others see of an agent's presence.
@@ -77,11 +105,10 @@ impl Step<'_> {
         if changed { Verdict::decided() } else { Verdict::recorded(Reason::Recorded) }
     }
 
-    fn take_lease(&mut self, index: usize, word: &Word) -> Lease {
+    fn row_of(&self, word: &Word) -> Row {
         let (source, source_name) =
             self.input.map_or((0, String::new()), |input| (input.source_hash, input.source.to_string()));
-        let now = self.now;
-        let row = Row {
+        Row {
             source,
             source_name,
             status: word.status,
@@ -89,10 +116,25 @@ impl Step<'_> {
             sequence: word.sequence,
             is_by_agent: word.by == By::Agent,
             term_ms: word.term_ms,
-            expires_at: word.term_ms.map(|term| now + term),
+            expires_at: word.term_ms.map(|term| self.now + term),
             channels: word.channels.as_ref().map(|channels| self.workspace.known_channels(channels)),
             is_graced: false,
-        };
+        }
+    }
+
+    /// It says what is known, early enough: nothing at all comes of it.
+    pub fn renews_nothing(&self, id: &str, word: &Word) -> bool {
+        let Some(agent) = self.workspace.agent(id).filter(|_| !word.is_supervised) else { return false };
+        let row = self.row_of(word);
+        let Some(known) = agent.rows.iter().find(|known| known.source == row.source) else { return false };
+        let (left, term) = (known.expires_at.unwrap_or(0).saturating_sub(self.now), row.term_ms.unwrap_or(0));
+        let follows = |sequence: u64| known.sequence.is_some_and(|last| last.checked_add(1) == Some(sequence));
+        known.is_same_as(&row) && left * 3 >= term * 2 && row.sequence.is_none_or(follows)
+    }
+
+    fn take_lease(&mut self, index: usize, word: &Word) -> Lease {
+        let row = self.row_of(word);
+        let source = row.source;
         let agent = &mut self.workspace.agents[index];
         if let Some(known) = agent.rows.iter_mut().find(|known| known.source == source) {
             let is_same_session = known.session == row.session;
@@ -100,17 +142,7 @@ impl Step<'_> {
             if is_same_session && is_ordered && row.sequence <= known.sequence {
                 return Lease::Refused(Verdict::ignored(Reason::StaleSequence));
             }
-            let is_same = known.status == row.status && known.is_by_agent == row.is_by_agent && is_same_session;
-            let is_renewal =
-                is_same && known.channels == row.channels && row.term_ms.is_some() && known.term_ms == row.term_ms;
-            if is_renewal {
-                let (left, term) = (known.expires_at.unwrap_or(0).saturating_sub(now), row.term_ms.unwrap_or(0));
-                let is_next = row
-                    .sequence
-                    .is_none_or(|sequence| known.sequence.is_some_and(|last| last.checked_add(1) == Some(sequence)));
-                if left * 3 >= term * 2 && is_next {
-                    return Lease::Refused(Verdict::Renewed);
-                }
+            if known.is_same_as(&row) {
                 *known = row;
                 return Lease::Renewed;
             }

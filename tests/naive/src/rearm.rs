@@ -44,12 +44,13 @@ impl Step<'_> {
         }
     }
 
-    pub fn rearm_queue(&mut self, queue: &str) {
+    /// What comes next of a queue after a moment.
+    pub fn rearm_queue(&mut self, queue: &str, after: u64) {
         let (control, configured) = (self.workspace.control_of(queue), self.workspace.queue(queue));
         let drain_ms = configured.map_or(0, |queue| queue.drain_after_close_ms);
-        let drained = control.is_draining.then_some(control.since + drain_ms);
+        let drained = control.is_draining.then_some(after.max(control.since + drain_ms));
         let hours = configured.and_then(|queue| self.workspace.hours.get(&*queue.calendar));
-        let turns = hours.and_then(|hours| hours.next_change(self.now));
+        let turns = hours.and_then(|hours| hours.next_change(after));
         let deadline = drained.into_iter().chain(control.until).chain(turns).min();
         self.shard.timers.arm(&self.workspace.name, Timer::QueueControl(queue.to_string()), deadline);
     }

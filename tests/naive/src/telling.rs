@@ -14,8 +14,6 @@ use std::collections::BTreeMap;
 /// What an event came to.
 pub enum Verdict {
     Answer(Outcome, Reason),
-    /// A renewal of a lease that changes nothing: not recorded, not remembered.
-    Renewed,
 }
 
 impl Verdict {
@@ -46,6 +44,8 @@ pub struct Step<'a> {
     pub left: usize,
     /// The own time of the fact that is at hand.
     pub fact_at: Option<u64>,
+    /// When the queue turned whose conversations are looked at.
+    pub queue_turned_at: Option<u64>,
     /// What conversations ended as, by creation.
     pub ends: BTreeMap<u64, (DecisionType, Reason)>,
     /// What time has done comes to light: the event is not its cause.
@@ -56,7 +56,18 @@ pub struct Step<'a> {
 impl<'a> Step<'a> {
     pub fn new(workspace: &'a mut Workspace, shard: &'a mut Shard, input: Option<&'a Input>, now: u64) -> Step<'a> {
         let (fact_at, ends) = (None, BTreeMap::new());
-        Step { workspace, shard, input, now, left: STEP_BOUND, fact_at, ends, is_causeless: false, told: Vec::new() }
+        Step {
+            workspace,
+            shard,
+            input,
+            now,
+            left: STEP_BOUND,
+            fact_at,
+            queue_turned_at: None,
+            ends,
+            is_causeless: false,
+            told: Vec::new(),
+        }
     }
 
     /// Clocks stop for what happened when it happened, not when we heard of it.

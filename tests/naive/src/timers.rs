@@ -66,6 +66,10 @@ impl Timers {
         }
     }
 
+    pub fn deadline(&self, workspace: &str, timer: Timer) -> Option<u64> {
+        self.armed.get(&(workspace.to_string(), timer)).map(|(at, _)| *at)
+    }
+
     pub fn next_deadline(&self) -> Option<u64> {
         self.by_deadline.first_key_value().map(|((at, _), _)| *at)
     }

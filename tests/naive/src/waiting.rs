@@ -21,7 +21,8 @@ impl Step<'_> {
 
     fn pass_time(&mut self, id: &str) {
         let conversation = &self.workspace.conversations[id];
-        let waited_ms = self.now - conversation.queued_at;
+        let until = self.turns_next(&conversation.queue).unwrap_or(self.now);
+        let waited_ms = until.saturating_sub(conversation.queued_at);
         let rules = self.workspace.queue(&conversation.queue).cloned();
         let Some(queue) = rules.filter(|queue| self.workspace.is_served(&queue.name)) else {
             return self.pauses_end(id);

@@ -18,6 +18,8 @@ pub struct QueueControl {
     pub control: Control,
     pub until: Option<u64>,
     pub since: u64,
+    /// When it became what it is.
+    pub turned_at: u64,
     /// Closed, and who waits is still served.
     pub is_draining: bool,
     /// Its calendar says that it is closed.
@@ -34,7 +36,10 @@ pub enum SweepKind {
     /// Open again; the clocks of who waits in it stopped then.
     Opened {
         closed_since: u64,
+        opened_at: u64,
     },
+    /// Nothing but the clocks of who waits in it may mind.
+    Clocks,
 }
 
 #[derive(Clone, Copy)]
