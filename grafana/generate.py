@@ -29,7 +29,7 @@ BLUE, SKY, GREEN, YELLOW, ORANGE, RED, PURPLE = "#0072B2", "#56B4E9", "#009E73",
 # Why something waits, as one says it: what only staffing or policy can mend first, what goes by itself last.
 CAUSES = [
     ("nobody_online", "nobody online", RED),
-    ("no_skill_online", "nobody with the skill", ORANGE),
+    ("no_skill_online", "no skill online", ORANGE),
     ("all_declined", "all declined", YELLOW),
     ("all_full", "all busy", BLUE),
     ("due", "ringing now", SKY),
@@ -65,6 +65,20 @@ LOADS = [
     ("le_100", "to 100 %", YELLOW),
     ("over", "over 100 %", RED),
 ]
+# Words that are labels' values: the same thing has the same colour everywhere.
+WORDS = {
+    "answered": SKY, "claimed": BLUE, "abandoned": RED, "short_abandoned": YELLOW, "overflowed": ORANGE,
+    "transferred": PURPLE, "deflected": "#8F5577", "closed": "#6E6E6E",
+    "new": SKY, "handoff": PURPLE, "transfer": ORANGE, "overflow": YELLOW, "requeue": RED, "reopen": BLUE, "resume": "#9A9A9A",
+    "accepted": SKY, "accepted_elsewhere": BLUE, "declined": ORANGE, "expired": RED, "rescinded": "#9A9A9A", "agent_lost": PURPLE,
+    "resolved": SKY, "missed": RED, "stale": YELLOW, "merged": PURPLE, "contained": GREEN,
+    "honoured": SKY, "absent": "#9A9A9A",
+    "auto": SKY, "preferred": GREEN, "claim": BLUE, "supervisor": ORANGE, "adopted": PURPLE,
+    "applied": SKY, "duplicate": "#9A9A9A", "ignored": YELLOW, "rejected": ORANGE, "dead_letter": RED,
+    "voice": BLUE, "chat": SKY, "whatsapp": GREEN, "email": ORANGE, "video": "#004B76", "facebook": PURPLE,
+    "instagram": "#8F5577", "telegram": "#7FC6B0", "sms": YELLOW,
+    "first_response": SKY, "next_response": BLUE, "resolution": GREEN, "queue_wait": ORANGE, "reply_window": PURPLE,
+}
 ONLINE = 'state=~"available|partly|full"'
 JUDGED = 'verdict=~"within|late|abandoned"'
 ANSWERED = 'outcome=~"answered|claimed"'
@@ -147,8 +161,8 @@ def stat(width, height, title, description, values, links=(), **more):
         "graphMode": "area" if more.pop("sparkline", False) else "none",
         "textMode": "value_and_name" if len(values) > 1 else "value",
         "justifyMode": "center",
-        "orientation": "horizontal",
-        "text": more.pop("text", {}),
+        "orientation": "vertical",
+        "text": {"titleSize": 14, "valueSize": 38} if len(values) > 1 else {"valueSize": 54},
     }
     unit, thresholds = values[0][2:4]
     field = {"thresholds": thresholds, "color": {"mode": "thresholds"}, "mappings": [NOTHING], "overrides": overrides}
@@ -169,10 +183,14 @@ def bars(width, height, title, description, rows, unit, links=(), thresholds=Non
         "sizing": "auto",
         "minVizHeight": 12,
         "maxVizHeight": 40,
+        "text": {"titleSize": 13, "valueSize": 18},
     }
     field = {"min": 0, "mappings": [NOTHING], "color": {"mode": "thresholds"}, **field}
     thresholds = thresholds or NEUTRAL
     return panel("bargauge", width, height, title, description, targets, unit, options, links, thresholds=thresholds, overrides=overrides, **field)
+
+
+WORD_LEGENDS = {"{{" + label + "}}" for label in ("outcome", "reason", "result", "kind", "channel", "clock")}
 
 
 def series(width, height, title, description, lines, unit, links=(), **more):
@@ -189,6 +207,7 @@ def series(width, height, title, description, lines, unit, links=(), **more):
         "spanNulls": False,
         "stacking": {"mode": "normal" if stacked else "none", "group": "A"},
         "axisSoftMin": 0,
+        **({"axisSoftMax": 1} if unit == "short" else {}),
         **({"thresholdsStyle": {"mode": "dashed"}} if limits else {}),
         **more.pop("custom", {}),
     }
@@ -196,22 +215,25 @@ def series(width, height, title, description, lines, unit, links=(), **more):
         "legend": {"displayMode": legend, "placement": "right" if legend == "table" else "bottom", "showLegend": True, "calcs": calcs},
         "tooltip": {"mode": "multi", "sort": "none" if stacked else "desc"},
     }
-    overrides = [coloured(line[1], line[2]) for line in lines if len(line) > 2] + more.pop("overrides", [])
-    field = {"color": {"mode": "palette-classic-by-name"}, "thresholds": limits or NEUTRAL, "custom": custom, **more}
+    words = WORDS.items() if any(line[1] in WORD_LEGENDS for line in lines) else []
+    overrides = [coloured(word, colour) for word, colour in words]
+    overrides += [coloured(line[1], line[2]) for line in lines if len(line) > 2] + more.pop("overrides", [])
+    field = {"color": {"mode": "palette-classic"}, "thresholds": limits or NEUTRAL, "custom": custom, **more}
     targets = [target(i, line[0], line[1]) for i, line in enumerate(lines)]
     return panel("timeseries", width, height, title, description, targets, unit, options, links, overrides=overrides, **field)
 
 
-def table(width, height, title, description, keys, columns, links=(), sort=None, labels=None, hidden=()):
+def table(width, height, title, description, keys, columns, links=(), sort=None, labels=(), hidden=()):
     """One row for each value of the labels `keys`: (name, expression, unit, overrides) a column."""
-    labels = labels or {}
-    names = {f"Value #{chr(ord('A') + i)}": column[0] for i, column in enumerate(columns)}
+    labels = dict(labels)
+    many = len(columns) > 1  # of several queries Grafana names each value after its query
+    names = {f"Value #{chr(ord('A') + i)}" if many else "Value": column[0] for i, column in enumerate(columns)}
     order = [*keys, *names]
     overrides = []
     for name, _, unit, properties in columns:
         overrides.append(by_name(name, unit=unit, custom__align="right", **properties))
-    for key, properties in labels.items():
-        overrides.append(by_name(properties.pop("name", key), **properties))
+    for name, properties in {"Workspace": {"custom__width": 100}, **labels}.items():
+        overrides.append(by_name(name, **properties))
     renames = {**names, **{key: key.capitalize() for key in keys}}
     organize = {"excludeByName": {"Time": True, **{key: True for key in hidden}}, "indexByName": {name: i for i, name in enumerate(order)}, "renameByName": renames}
     transformations = [{"id": "merge", "options": {}}, {"id": "organize", "options": organize}]
@@ -394,25 +416,25 @@ def queue_table(width, height):
         width,
         height,
         "Queues, the longest wait against its target first",
-        "One line a queue. Target: the wait within which a contact is to be answered. Oldest: the longest wait now; at 100 % of target the contact is late. Service level and abandoned: over 30 minutes. Staffed: agents online who could serve the queue; free: with room for more. They are shared by queues. Click a queue to look into it.",
+        "One line a queue. Target: the wait within which a contact is to be answered. Oldest: the longest wait now; at 100 % of target the contact is late. In time, to goal and abandoned: the service level, its distance from the goal, and the share that left, over 30 minutes. Staffed: agents online who could serve the queue; free: with room for more. They are shared by queues. Click a queue to look into it.",
         ["workspace", "queue"],
         [
-            ("Waiting", WAITING_BY, "short", {"custom__width": 80}),
-            ("Oldest", OLDEST_BY, "dthms", {"custom__width": 90}),
-            ("Target", TARGET_BY, "dthms", {"custom__width": 90}),
-            ("Of target", OF_TARGET_BY, "percentunit", {"decimals": 0, "custom__width": 100, "thresholds": OF_TARGET, **TEXT_CELL}),
-            ("Service level", service_level(by=BY), "percentunit", {"decimals": 0, "custom__width": 110}),
-            ("Goal", GOAL_BY, "percentunit", {"decimals": 0, "custom__width": 70}),
-            ("To goal", f"{service_level(by=BY)} - {GOAL_BY}", "percentunit", {"decimals": 0, "custom__width": 90, "thresholds": BELOW_GOAL, **TEXT_CELL}),
-            ("Abandoned", abandonment(by=BY), "percentunit", {"decimals": 0, "custom__width": 100, "thresholds": steps((PLAIN, None), (WARN, 0.05), (BAD, 0.1)), **TEXT_CELL}),
-            ("Staffed", by_agents(ONLINE), "short", {"custom__width": 80, "thresholds": steps((BAD, None), (PLAIN, 1)), **TEXT_CELL}),
-            ("Free", by_agents('state=~"available|partly"'), "short", {"custom__width": 70, "thresholds": steps((WARN, None), (PLAIN, 1)), **TEXT_CELL}),
+            ("Waiting", WAITING_BY, "short", {"custom__width": 75}),
+            ("Oldest", OLDEST_BY, "dthms", {"custom__width": 85}),
+            ("Target", TARGET_BY, "dthms", {"custom__width": 85}),
+            ("Of target", OF_TARGET_BY, "percentunit", {"decimals": 0, "custom__width": 95, "thresholds": OF_TARGET, **TEXT_CELL}),
+            ("In time", service_level(by=BY), "percentunit", {"decimals": 0, "custom__width": 75}),
+            ("Goal", GOAL_BY, "percentunit", {"decimals": 0, "custom__width": 60}),
+            ("To goal", f"{service_level(by=BY)} - {GOAL_BY}", "percentunit", {"decimals": 0, "custom__width": 75, "thresholds": BELOW_GOAL, **TEXT_CELL}),
+            ("Abandoned", abandonment(by=BY), "percentunit", {"decimals": 0, "custom__width": 90, "thresholds": steps((PLAIN, None), (WARN, 0.05), (BAD, 0.1)), **TEXT_CELL}),
+            ("Staffed", by_agents(ONLINE), "short", {"custom__width": 70, "thresholds": steps((BAD, None), (PLAIN, 1)), **TEXT_CELL}),
+            ("Free", by_agents('state=~"available|partly"'), "short", {"custom__width": 55, "thresholds": steps((WARN, None), (PLAIN, 1)), **TEXT_CELL}),
             (
                 "Open",
                 f"min {BY} (strowger_queue_open{{Q}})",
                 "short",
                 {
-                    "custom__width": 70,
+                    "custom__width": 65,
                     "mappings": [{"type": "value", "options": {"0": {"text": "closed", "color": QUIET, "index": 0}, "1": {"text": "open", "color": PLAIN, "index": 1}}}],
                     **TEXT_CELL,
                 },
@@ -420,7 +442,7 @@ def queue_table(width, height):
         ],
         [to("queues", "Queues"), runbook("unanswered-past-target")],
         sort="Of target",
-        labels={"Queue": {"links": queue_link()}, "Workspace": {"custom__width": 110}},
+        labels={"Queue": {"links": queue_link()}},
     )
 
 
@@ -447,7 +469,7 @@ def wallboard():
                     4, 5, "Longest wait",
                     "The longest wait now, and the longest one against its queue's target: from 100 % on the contact is late.",
                     [
-                        ("now", OLDEST, "dthms", NEUTRAL),
+                        ("now", OLDEST, "s", NEUTRAL, 0),
                         ("of its target", f"max({OF_TARGET_BY})", "percentunit", OF_TARGET, 0),
                     ],
                     [to("queues", "Queues"), runbook("unanswered-past-target")],
@@ -463,10 +485,10 @@ def wallboard():
                 ),
                 stat(
                     4, 5, "Service level, 30 min",
-                    "Share of contacts answered within their queue's target, of all answered, late or lost, over 30 minutes; and the points above or below the goals of the queues. Nobody online is 0 %. A dash: there was no contact.",
+                    "Share of contacts answered within their queue's target, of all answered, late or lost, over 30 minutes; and how far that is above or below the goals of the queues. Nobody online is 0 %. A dash: there was no contact.",
                     [
-                        ("answered in time", service_level(), "percentunit", NEUTRAL, 0),
-                        ("above or below goal", AGAINST_GOAL, "percentunit", BELOW_GOAL, 0),
+                        ("in time", service_level(), "percentunit", NEUTRAL, 0),
+                        ("to goal", AGAINST_GOAL, "percentunit", BELOW_GOAL, 0),
                     ],
                     [to("sla", "SLA"), runbook("service-level-burning")],
                 ),
@@ -694,7 +716,7 @@ def agents():
                     [("occupancy", OCCUPANCY, "percentunit", steps((PLAIN, None), (WARN, 0.85), (BAD, 0.95)), 0)],
                 ),
                 stat(
-                    4, 5, "Online time with work, 5 min",
+                    4, 5, "Busy time, 5 min",
                     "Share of online time in which an agent had at least one conversation, however small a part of his units it took.",
                     [("with work", f"sum(increase({busy_s}[5m])) / sum(increase({online_s}[5m]))", "percentunit", NEUTRAL, 0)],
                 ),
@@ -870,13 +892,13 @@ def sla():
             [
                 stat(
                     6, 5, "Service level, 30 min", "Share of contacts answered within their queue's target, of all answered, late or lost. A dash: there was no contact.",
-                    [("answered in time", service_level(), "percentunit", NEUTRAL, 1), ("above or below goal", AGAINST_GOAL, "percentunit", BELOW_GOAL, 1)],
+                    [("in time", service_level(), "percentunit", NEUTRAL, 1), ("to goal", AGAINST_GOAL, "percentunit", BELOW_GOAL, 1)],
                     [runbook("service-level-burning")],
                 ),
                 stat(
                     6, 5, "Service level, 2 h", "The same over two hours; and of the answered alone, which says nothing of those who left.",
                     [
-                        ("answered in time", service_level("2h"), "percentunit", NEUTRAL, 1),
+                        ("in time", service_level("2h"), "percentunit", NEUTRAL, 1),
                         ("late", 'sum(queue:strowger_service_level_contacts:increase2h{Q,verdict="late"})', "short", NEUTRAL, 0),
                     ],
                     [runbook("service-level-burning")],
@@ -968,11 +990,14 @@ def sla():
             [
                 durations("first_response", words["first_response"], "From the first contact to a person's answer: half and nine tenths took no longer, within business hours; and the mean with nothing subtracted."),
                 durations("response", words["response"], "From the customer's oldest unanswered message to the answer, messages and mail only: within business hours; and the mean with nothing subtracted, which is the average response time."),
-                series(
+                bars(
                     8, 8, "How satisfied customers are, 24 h",
-                    "Mean of the surveys of 24 hours, as a share of the largest score; by kind of survey. A gap: nobody was asked.",
-                    [("sum by (kind) (increase(strowger_survey_score_sum{Q}[24h])) / sum by (kind) (increase(strowger_survey_score_count{Q}[24h]))", "{{kind}}")],
-                    "percentunit", max=1,
+                    "Mean of the surveys of 24 hours, as a share of the largest score. A dash: nobody answered one.",
+                    [
+                        (kind.upper() if kind != "other" else kind, f'sum(increase(strowger_survey_score_sum{{Q,kind="{kind}"}}[24h])) / sum(increase(strowger_survey_score_count{{Q,kind="{kind}"}}[24h]))', SKY)
+                        for kind in ("csat", "nps", "ces", "other")
+                    ],
+                    "percentunit", max=1, decimals=0,
                 ),
             ],
         ],
@@ -1037,17 +1062,20 @@ def engine():
             ],
             [row("Input and decisions")],
             [
-                series(8, 8, "Events a second, by result", "Decided events. Duplicates are recognised and change nothing; ignored and rejected ones were answered with a reason.", [(per_s, "{{result}}")], "cps", stacked=True),
-                series(
-                    8, 8, "Events not applied, a minute",
-                    "By type: ignored and rejected ones, and dead letters, which have the type unknown. A rising line: a source sends what the workspace does not know.",
-                    [("topk(8, 60 * sum by (type, result) (rate(strowger_events_total{E,result!~\"applied|duplicate\"}[$__rate_interval])))", "{{type}}, {{result}}")],
-                    "short", legend="table", interval="1m",
+                series(8, 8, "Events a second, by result", "Decided events. Duplicates are recognised and change nothing; ignored and rejected ones were answered with a reason.", [(per_s, "{{result}}")], "short", stacked=True),
+                table(
+                    8, 8, "Events not applied, last hour",
+                    "The ten most frequent: ignored and rejected ones, and dead letters, whose type is unknown. A source sends what the workspace does not know.",
+                    ["type", "result"],
+                    [("Events", 'topk(10, sum by (type, result) (increase(strowger_events_total{E,result!~"applied|duplicate"}[1h])))', "short", {"decimals": 0, "custom__width": 90})],
+                    [runbook("dead-letters")],
+                    sort="Events",
                 ),
                 series(
-                    8, 8, "Decisions a second, the ten most frequent",
-                    "Committed decisions, by type.",
-                    [("topk(10, sum by (type) (rate(strowger_decisions_total{E}[$__rate_interval])))", "{{type}}")], "cps", legend="table",
+                    8, 8, "Decisions a second",
+                    "Committed decisions, by what they are about.",
+                    [('sum by (about) (label_replace(rate(strowger_decisions_total{E}[$__rate_interval]), "about", "$1", "type", "([a-z]+)[.].*"))', "{{about}}")],
+                    "short", stacked=True,
                 ),
             ],
             [
@@ -1059,7 +1087,7 @@ def engine():
                 series(
                     8, 8, "Input lag",
                     "Age of the oldest input that is not decided yet, by shard.",
-                    [("max by (shard) (strowger_input_lag_seconds{E})", "shard {{shard}}")], "s", [runbook("input-lag")], limits=steps((PLAIN, None), (BAD, 10)),
+                    [("max by (shard) (strowger_input_lag_seconds{E})", "shard {{shard}}")], "s", [runbook("input-lag")], limits=steps((PLAIN, None), (BAD, 10)), custom={"axisSoftMax": 12},
                 ),
                 series(
                     8, 8, "Sources of presence that are suspect",
@@ -1114,12 +1142,18 @@ def engine():
                 ),
                 table(
                     16, 8, "What runs",
-                    "Each instance with its version, and the policy in force of each workspace.",
-                    ["instance", "version", "workspace"],
+                    "Each instance with its build, and the version of the policy in force of each workspace.",
+                    ["instance", "build", "workspace", "policy"],
                     [
-                        ("Build", "max by (instance, version) (strowger_build_info{E})", "short", {"custom__hidden": True}),
-                        ("Policy", 'max by (instance, workspace) (label_replace(strowger_config_info{W}, "policy", "$1", "version", "(.*)"))', "short", {"custom__hidden": True}),
+                        (
+                            "Shows",
+                            'max by (instance, build, workspace, policy) (label_replace(strowger_config_info{W}, "policy", "$1", "version", "(.*)")'
+                            ' * on (job, instance) group_left (build) label_replace(strowger_build_info{E}, "build", "$1", "version", "(.*)"))',
+                            "short",
+                            {},
+                        )
                     ],
+                    hidden=["Value"],
                 ),
             ],
         ],
