@@ -33,7 +33,7 @@ CAUSES = [
     ("all_declined", "all declined", YELLOW),
     ("all_full", "all busy", BLUE),
     ("due", "ringing now", SKY),
-    ("preference", "kept for one agent", PURPLE),
+    ("preference", "for one agent", PURPLE),
     ("delay", "others first", GREEN),
     ("paced", "paced", "#7FC6B0"),
     ("manual", "to be claimed", "#B8B8B8"),
@@ -77,6 +77,7 @@ WORDS = {
     "applied": SKY, "duplicate": "#9A9A9A", "ignored": YELLOW, "rejected": ORANGE, "dead_letter": RED,
     "voice": BLUE, "chat": SKY, "whatsapp": GREEN, "email": ORANGE, "video": "#004B76", "facebook": PURPLE,
     "instagram": "#8F5577", "telegram": "#7FC6B0", "sms": YELLOW,
+    "clock": ORANGE, "transfers": PURPLE, "owner_absent": YELLOW, "owner_silent": RED,
     "first_response": SKY, "next_response": BLUE, "resolution": GREEN, "queue_wait": ORANGE, "reply_window": PURPLE,
 }
 ONLINE = 'state=~"available|partly|full"'
@@ -190,7 +191,7 @@ def bars(width, height, title, description, rows, unit, links=(), thresholds=Non
     return panel("bargauge", width, height, title, description, targets, unit, options, links, thresholds=thresholds, overrides=overrides, **field)
 
 
-WORD_LEGENDS = {"{{" + label + "}}" for label in ("outcome", "reason", "result", "kind", "channel", "clock")}
+WORD_LEGENDS = {"{{" + label + "}}" for label in ("outcome", "reason", "result", "kind", "channel", "clock", "trigger")}
 
 
 def series(width, height, title, description, lines, unit, links=(), **more):
@@ -218,7 +219,7 @@ def series(width, height, title, description, lines, unit, links=(), **more):
     words = WORDS.items() if any(line[1] in WORD_LEGENDS for line in lines) else []
     overrides = [coloured(word, colour) for word, colour in words]
     overrides += [coloured(line[1], line[2]) for line in lines if len(line) > 2] + more.pop("overrides", [])
-    field = {"color": {"mode": "palette-classic"}, "thresholds": limits or NEUTRAL, "custom": custom, **more}
+    field = {"color": {"mode": "palette-classic"}, "noValue": "nothing yet", "thresholds": limits or NEUTRAL, "custom": custom, **more}
     targets = [target(i, line[0], line[1]) for i, line in enumerate(lines)]
     return panel("timeseries", width, height, title, description, targets, unit, options, links, overrides=overrides, **field)
 
@@ -232,7 +233,7 @@ def table(width, height, title, description, keys, columns, links=(), sort=None,
     overrides = []
     for name, _, unit, properties in columns:
         overrides.append(by_name(name, unit=unit, custom__align="right", **properties))
-    for name, properties in {"Workspace": {"custom__width": 100}, **labels}.items():
+    for name, properties in {"Workspace": {"custom__width": 90}, **labels}.items():
         overrides.append(by_name(name, **properties))
     renames = {**names, **{key: key.capitalize() for key in keys}}
     organize = {"excludeByName": {"Time": True, **{key: True for key in hidden}}, "indexByName": {name: i for i, name in enumerate(order)}, "renameByName": renames}
@@ -403,6 +404,7 @@ AGE_ROWS = [(words, f'sum(strowger_unanswered{{Q,age="{age}"}})', colour) for ag
 OCCUPANCY_RATE = "team:strowger_capacity_unit_seconds:rate5m"
 OCCUPANCY = f'sum({OCCUPANCY_RATE}{{W,kind=~"work|wrap_up"}}) / sum({OCCUPANCY_RATE}{{W,kind="online"}})'
 SILENCE = "min by (source) (source:strowger_source_silence_in_open_hours:seconds{E})"
+NEVER = {"type": "range", "options": {"from": 1e9, "to": None, "result": {"text": "never sent", "index": 1}}}
 SILENT = steps((GOOD, None), (WARN, 600), (BAD, 900))
 
 
@@ -416,16 +418,16 @@ def queue_table(width, height):
         width,
         height,
         "Queues, the longest wait against its target first",
-        "One line a queue. Target: the wait within which a contact is to be answered. Oldest: the longest wait now; at 100 % of target the contact is late. In time, to goal and abandoned: the service level, its distance from the goal, and the share that left, over 30 minutes. Staffed: agents online who could serve the queue; free: with room for more. They are shared by queues. Click a queue to look into it.",
+        "One line a queue. Target: the wait within which a contact is to be answered. Oldest: the longest wait now, also in times of the target: above 1 the contact is late. In time, to goal and abandoned: the service level, its distance from the goal, and the share that left, over 30 minutes. Staffed: agents online who could serve the queue; free: with room for more. They are shared by queues. Click a queue to look into it.",
         ["workspace", "queue"],
         [
             ("Waiting", WAITING_BY, "short", {"custom__width": 75}),
             ("Oldest", OLDEST_BY, "dthms", {"custom__width": 85}),
             ("Target", TARGET_BY, "dthms", {"custom__width": 85}),
-            ("Of target", OF_TARGET_BY, "percentunit", {"decimals": 0, "custom__width": 95, "thresholds": OF_TARGET, **TEXT_CELL}),
+            ("× target", OF_TARGET_BY, "short", {"decimals": 1, "custom__width": 90, "thresholds": OF_TARGET, **TEXT_CELL}),
             ("In time", service_level(by=BY), "percentunit", {"decimals": 0, "custom__width": 75}),
             ("Goal", GOAL_BY, "percentunit", {"decimals": 0, "custom__width": 60}),
-            ("To goal", f"{service_level(by=BY)} - {GOAL_BY}", "percentunit", {"decimals": 0, "custom__width": 75, "thresholds": BELOW_GOAL, **TEXT_CELL}),
+            ("To goal", f"{service_level(by=BY)} - {GOAL_BY}", "percentunit", {"decimals": 1, "custom__width": 75, "thresholds": BELOW_GOAL, **TEXT_CELL}),
             ("Abandoned", abandonment(by=BY), "percentunit", {"decimals": 0, "custom__width": 90, "thresholds": steps((PLAIN, None), (WARN, 0.05), (BAD, 0.1)), **TEXT_CELL}),
             ("Staffed", by_agents(ONLINE), "short", {"custom__width": 70, "thresholds": steps((BAD, None), (PLAIN, 1)), **TEXT_CELL}),
             ("Free", by_agents('state=~"available|partly"'), "short", {"custom__width": 55, "thresholds": steps((WARN, None), (PLAIN, 1)), **TEXT_CELL}),
@@ -441,7 +443,7 @@ def queue_table(width, height):
             ),
         ],
         [to("queues", "Queues"), runbook("unanswered-past-target")],
-        sort="Of target",
+        sort="× target",
         labels={"Queue": {"links": queue_link()}},
     )
 
@@ -467,10 +469,10 @@ def wallboard():
                 ),
                 stat(
                     4, 5, "Longest wait",
-                    "The longest wait now, and the longest one against its queue's target: from 100 % on the contact is late.",
+                    "The longest wait now, and the longest one in times of its queue's target: above 1 the contact is late.",
                     [
-                        ("now", OLDEST, "s", NEUTRAL, 0),
-                        ("of its target", f"max({OF_TARGET_BY})", "percentunit", OF_TARGET, 0),
+                        ("now", f"round({OLDEST})", "s", NEUTRAL, 0),
+                        ("times its target", f"max({OF_TARGET_BY})", "short", OF_TARGET, 1),
                     ],
                     [to("queues", "Queues"), runbook("unanswered-past-target")],
                 ),
@@ -534,7 +536,7 @@ def wallboard():
                     7, 9, "Sources, silent in open hours for",
                     "Time since the last event of each configured source. Yellow from 10 minutes, red from 15: a webhook or a connection is dead, and customers write to nobody. 0 while all queues are closed, and in the first 15 minutes after opening.",
                     [("{{source}}", SILENCE, None)], "s", [to("engine", "Engine"), runbook("source-silent")],
-                    thresholds=SILENT, max=1800, decimals=0,
+                    thresholds=SILENT, max=1800, decimals=0, mappings=[NOTHING, NEVER],
                 ),
             ],
         ],
@@ -553,9 +555,10 @@ def queues():
                 series(8, 8, "Waiting", "Conversations that nobody has yet.", [(WAITING_BY, "{{queue}}")], "short", decimals=0),
                 series(8, 8, "Why it waits", "Waiting conversations by the first reason that leaves no agent.", CAUSE_LINES, "short", [runbook("nobody-online")], stacked=True, decimals=0),
                 series(
-                    8, 8, "Longest wait, of the queue's target",
-                    "The longest wait against its queue's target. Above the line the contact is late.",
-                    [(OF_TARGET_BY, "{{queue}}")], "percentunit", [runbook("unanswered-past-target")], limits=steps((PLAIN, None), (BAD, 1)),
+                    8, 8, "Longest wait, times the queue's target",
+                    "The longest wait, in times of its queue's target. Above the line the contact is late.",
+                    [(OF_TARGET_BY, "{{queue}}")], "short", [runbook("unanswered-past-target")],
+                    limits=steps((PLAIN, None), (BAD, 1)), custom={"axisSoftMax": 1.5},
                 ),
             ],
             [row("In and out")],
@@ -854,14 +857,19 @@ def agents():
 
 
 def sla():
-    burn = "(1 - {level}) / clamp_min(1 - {goal}, 0.01)"
+
+    def burn(over):
+        contacts = f"queue:strowger_service_level_contacts:increase{over}"
+        lost = f'sum {BY} ({contacts}{{Q,verdict=~"late|abandoned"}}) / clamp_min(sum {BY} ({contacts}{{Q,{JUDGED}}}), 1)'
+        return f"{lost} / clamp_min(1 - {GOAL_BY}, 0.01)"
+
     columns = [
         (f"Level {over}", service_level(over, BY), "percentunit", {"decimals": 0, "custom__width": 100}) for over in ("30m", "2h")
     ] + [
         ("Goal", GOAL_BY, "percentunit", {"decimals": 0, "custom__width": 80}),
         ("To goal", f"{service_level('2h', BY)} - {GOAL_BY}", "percentunit", {"decimals": 0, "custom__width": 90, "thresholds": BELOW_GOAL, **TEXT_CELL}),
     ] + [
-        (f"Burn {over}", burn.format(level=f"({service_level(over, BY)})", goal=GOAL_BY), "short", {"decimals": 1, "custom__width": 100, "thresholds": steps((PLAIN, None), (WARN, 1), (BAD, 2)), **TEXT_CELL})
+        (f"Burn {over}", burn(over), "short", {"decimals": 1, "custom__width": 100, "thresholds": steps((PLAIN, None), (WARN, 1), (BAD, 2)), **TEXT_CELL})
         for over in ("30m", "2h")
     ] + [
         ("Contacts 2h", f"sum {BY} (queue:strowger_service_level_contacts:increase2h{{Q,{JUDGED}}})", "short", {"decimals": 0, "custom__width": 110}),
@@ -870,6 +878,7 @@ def sla():
         ("Past target now", f"sum {BY} ({PAST_TARGET})", "short", {"custom__width": 140, "thresholds": ABOVE_0, **TEXT_CELL}),
     ]
     results = "queue:strowger_clock_results:increase30m"
+    met = f'sum({results}{{Q,result="met"}}) / (sum({results}{{Q,result=~"met|missed"}}) + sum(strowger_clocks{{Q,state="breached"}}))'
     words = {"first_response": "First answer", "response": "Each answer", "resolution": "Until resolved"}
 
     def durations(family, title, description):
@@ -904,10 +913,10 @@ def sla():
                     [runbook("service-level-burning")],
                 ),
                 stat(
-                    6, 5, "Clocks met, 30 min", "Of the clocks that ended met or missed, the share that was met; of all kinds and chosen queues.",
+                    6, 5, "Clocks met, 30 min", "Of the clocks that ended in 30 minutes or are open past their target, the share that was met; and how many were not.",
                     [
-                        ("met", f'sum({results}{{Q,result="met"}}) / sum({results}{{Q,result=~"met|missed"}})', "percentunit", NEUTRAL, 1),
-                        ("missed", f'sum({results}{{Q,result="missed"}})', "short", NEUTRAL, 0),
+                        ("met", met, "percentunit", NEUTRAL, 1),
+                        ("breached", "sum(queue:strowger_clock_breaches:sum30m{Q})", "short", NEUTRAL, 0),
                     ],
                     [runbook("breaches-rising")],
                 ),
@@ -969,16 +978,16 @@ def sla():
                 ),
                 series(
                     8, 8, "Clocks met, 30 min, by clock",
-                    "Of the clocks that ended met or missed, the share that was met.",
-                    [(f'sum by (clock) ({results}{{Q,result="met"}}) / sum by (clock) ({results}{{Q,result=~"met|missed"}})', "{{clock}}")],
+                    "Of the clocks that ended or are open past their target, the share that was met.",
+                    [(met.replace("sum(", "sum by (clock) ("), "{{clock}}")],
                     "percentunit", [runbook("breaches-rising")], max=1,
                 ),
             ],
             [
                 series(
-                    12, 8, "Missed, 30 min, by queue",
-                    "Clocks that ended missed in the 30 minutes before.",
-                    [(f'sum {BY} ({results}{{Q,result="missed"}})', "{{queue}}")], "short", [runbook("breaches-rising")], decimals=0,
+                    12, 8, "Breaches, 30 min, by queue",
+                    "Clocks that ended missed in the 30 minutes before, and those that are open past their target.",
+                    [(f"sum {BY} (queue:strowger_clock_breaches:sum30m{{Q}})", "{{queue}}")], "short", [runbook("breaches-rising")], decimals=0,
                 ),
                 series(
                     12, 8, "Escalations a minute, by cause",
@@ -1082,7 +1091,7 @@ def engine():
                 bars(
                     8, 8, "Sources, silent for",
                     "Time since the last event of each configured source, in open hours or not.",
-                    [("{{source}}", "min by (source) (source:strowger_source_silence:seconds{E})", None)], "s", [runbook("source-silent")], thresholds=SILENT, max=1800, decimals=0,
+                    [("{{source}}", "min by (source) (source:strowger_source_silence:seconds{E})", None)], "s", [runbook("source-silent")], thresholds=SILENT, max=1800, decimals=0, mappings=[NOTHING, NEVER],
                 ),
                 series(
                     8, 8, "Input lag",
