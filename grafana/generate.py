@@ -28,7 +28,7 @@ BLUE, SKY, GREEN, YELLOW, ORANGE, RED, PURPLE = "#0072B2", "#56B4E9", "#009E73",
 
 # Why something waits, as one says it: what only staffing or policy can mend first, what goes by itself last.
 CAUSES = [
-    ("nobody_online", "nobody online", RED),
+    ("nobody_online", "no one online", RED),
     ("no_skill_online", "no skill online", ORANGE),
     ("all_declined", "all declined", YELLOW),
     ("all_full", "all busy", BLUE),
@@ -150,16 +150,16 @@ def panel(kind, width, height, title, description, targets, unit, options, links
 REDUCE = {"calcs": ["lastNotNull"], "fields": "", "values": False}
 
 
-def stat(width, height, title, description, values, links=(), **more):
+def stat(width, height, title, description, values, links=()):
     """Big numbers: (name, expression, unit, thresholds[, decimals]) each."""
     overrides = []
     for name, _, unit, thresholds, *decimals in values:
         overrides.append(by_name(name, unit=unit, thresholds=thresholds, **({"decimals": decimals[0]} if decimals else {})))
-    targets = [target(i, value[1], value[0], instant=not more.get("sparkline")) for i, value in enumerate(values)]
+    targets = [target(i, value[1], value[0], instant=True) for i, value in enumerate(values)]
     options = {
         "reduceOptions": REDUCE,
         "colorMode": "value",
-        "graphMode": "area" if more.pop("sparkline", False) else "none",
+        "graphMode": "none",
         "textMode": "value_and_name" if len(values) > 1 else "value",
         "justifyMode": "center",
         "orientation": "vertical",
@@ -184,7 +184,7 @@ def bars(width, height, title, description, rows, unit, links=(), thresholds=Non
         "sizing": "auto",
         "minVizHeight": 12,
         "maxVizHeight": 40,
-        "text": {"titleSize": 13, "valueSize": 18},
+        "text": {"titleSize": 12, "valueSize": 18},
     }
     field = {"min": 0, "mappings": [NOTHING], "color": {"mode": "thresholds"}, **field}
     thresholds = thresholds or NEUTRAL
@@ -197,12 +197,10 @@ WORD_LEGENDS = {"{{" + label + "}}" for label in ("outcome", "reason", "result",
 def series(width, height, title, description, lines, unit, links=(), **more):
     """Lines over time: (expression, legend[, colour]) each."""
     stacked, limits = more.pop("stacked", False), more.pop("limits", None)
-    legend = more.pop("legend", "list")
-    calcs = more.pop("calcs", ["lastNotNull"] if legend == "table" else [])
     custom = {
         "drawStyle": "line",
         "lineWidth": 1 if stacked else 2,
-        "fillOpacity": 60 if stacked else more.pop("fill", 0),
+        "fillOpacity": 60 if stacked else 0,
         "lineInterpolation": more.pop("interpolation", "linear"),
         "showPoints": "never",
         "spanNulls": False,
@@ -213,7 +211,7 @@ def series(width, height, title, description, lines, unit, links=(), **more):
         **more.pop("custom", {}),
     }
     options = {
-        "legend": {"displayMode": legend, "placement": "right" if legend == "table" else "bottom", "showLegend": True, "calcs": calcs},
+        "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []},
         "tooltip": {"mode": "multi", "sort": "none" if stacked else "desc"},
     }
     words = WORDS.items() if any(line[1] in WORD_LEGENDS for line in lines) else []
@@ -357,9 +355,13 @@ GOAL_BY = f"max {BY} (strowger_service_level_goal_ratio{{Q}})"
 PAST_TARGET = 'strowger_clocks{Q,clock=~"first_response|next_response",state="breached"}'
 
 
+def total(selector, by=""):
+    return f"sum {by} ({selector})" if by else f"sum({selector})"
+
+
 def service_level(over="30m", by=""):
     contacts = f"queue:strowger_service_level_contacts:increase{over}"
-    return f'sum {by} ({contacts}{{Q,verdict="within"}}) / sum {by} ({contacts}{{Q,{JUDGED}}})'.replace("sum  (", "sum(")
+    return total(f'{contacts}{{Q,verdict="within"}}', by) + " / " + total(f"{contacts}{{Q,{JUDGED}}}", by)
 
 
 # Points that the service level is above what the goals of the queues ask, each queue weighted by its contacts.
@@ -370,8 +372,8 @@ LEFT = "queue:strowger_queue_exits:increase30m"
 
 
 def abandonment(by=""):
-    told = f'sum {by} ({LEFT}{{Q,outcome="abandoned"}}) / sum {by} ({LEFT}{{Q,outcome=~"answered|claimed|abandoned"}})'
-    return told.replace("sum  (", "sum(")
+    who = 'outcome=~"answered|claimed|abandoned"'
+    return total(f'{LEFT}{{Q,outcome="abandoned"}}', by) + " / " + total(f"{LEFT}{{Q,{who}}}", by)
 
 
 def agents_of(state):
@@ -385,17 +387,16 @@ def by_agents(state):
 def a_minute(expression):
     """Of a counter: how many a minute. `expression` is like `by (kind) strowger_offers_total{Q}`."""
     by, _, selector = expression.rpartition(" ")
-    return f"60 * sum {by} (rate({selector}[$__rate_interval]))".replace("sum  (", "sum(")
+    return "60 * " + total(f"rate({selector}[$__rate_interval])", by)
 
 
 def quantile(q, selector, by="le"):
     return f"histogram_quantile({q}, sum by ({by}) (rate({selector}[$__rate_interval])))"
 
 
-def mean(selector, by=""):
+def mean(selector):
     name, _, rest = selector.partition("{")
-    told = f"sum {by} (rate({name}_sum{{{rest}[$__rate_interval])) / sum {by} (rate({name}_count{{{rest}[$__rate_interval]))"
-    return told.replace("sum  (", "sum(")
+    return " / ".join(f"sum(rate({name}_{part}{{{rest}[$__rate_interval]))" for part in ("sum", "count"))
 
 
 CAUSE_ROWS = [(words, f'sum(strowger_queue_waiting_by_cause{{Q,cause="{cause}"}})', colour) for cause, words, colour in CAUSES]
@@ -418,7 +419,10 @@ def queue_table(width, height):
         width,
         height,
         "Queues, the longest wait against its target first",
-        "One line a queue. Target: the wait within which a contact is to be answered. Oldest: the longest wait now, also in times of the target: above 1 the contact is late. In time, to goal and abandoned: the service level, its distance from the goal, and the share that left, over 30 minutes. Staffed: agents online who could serve the queue; free: with room for more. They are shared by queues. Click a queue to look into it.",
+        "One line a queue. Target: the wait within which a contact is to be answered. Oldest: the longest wait now, "
+        "also in times of the target: above 1 the contact is late. In time, to goal and abandoned: the service "
+        "level, its distance from the goal, and the share that left, over 30 minutes. Staffed: agents online who "
+        "could serve the queue; free: with room for more. They are shared by queues. Click a queue to look into it.",
         ["workspace", "queue"],
         [
             ("Waiting", WAITING_BY, "short", {"custom__width": 75}),
@@ -455,12 +459,14 @@ def wallboard():
     return dashboard(
         "wallboard",
         "Strowger / 1 Wallboard",
-        "For the room where the queues are watched: what is unanswered and for how long, why it waits, whether the goals are kept, and whether a source fell silent.",
+        "For the room where the queues are watched: what is unanswered and for how long, why it waits, whether the "
+        "goals are kept, and whether a source fell silent.",
         [
             [
                 stat(
                     4, 5, "Waiting",
-                    "Conversations that nobody has yet. Nobody could: those for which no agent, or none with the skill, is online. They wait until somebody comes.",
+                    "Conversations that nobody has yet. Nobody could: those for which no agent, or none with the "
+                    "skill, is online. They wait until somebody comes.",
                     [
                         ("now", WAITING, "short", NEUTRAL, 0),
                         ("nobody could", 'sum(strowger_queue_waiting_by_cause{Q,cause=~"nobody_online|no_skill_online"})', "short", ABOVE_0, 0),
@@ -469,7 +475,8 @@ def wallboard():
                 ),
                 stat(
                     4, 5, "Longest wait",
-                    "The longest wait now, and the longest one in times of its queue's target: above 1 the contact is late.",
+                    "The longest wait now, and the longest one in times of its queue's target: above 1 the contact "
+                    "is late.",
                     [
                         ("now", f"round({OLDEST})", "s", NEUTRAL, 0),
                         ("times its target", f"max({OF_TARGET_BY})", "short", OF_TARGET, 1),
@@ -478,7 +485,8 @@ def wallboard():
                 ),
                 stat(
                     4, 5, "Unanswered",
-                    "Conversations whose customer spoke last, waiting or owned. Past target: their first or next answer is later than its clock allows.",
+                    "Conversations whose customer spoke last, waiting or owned. Past target: their first or next "
+                    "answer is later than its clock allows.",
                     [
                         ("now", "sum(strowger_unanswered{Q})", "short", NEUTRAL, 0),
                         ("past target", f"sum({PAST_TARGET}) or vector(0)", "short", ABOVE_0, 0),
@@ -487,7 +495,9 @@ def wallboard():
                 ),
                 stat(
                     4, 5, "Service level, 30 min",
-                    "Share of contacts answered within their queue's target, of all answered, late or lost, over 30 minutes; and how far that is above or below the goals of the queues. Nobody online is 0 %. A dash: there was no contact.",
+                    "Share of contacts answered within their queue's target, of all answered, late or lost, over 30 "
+                    "minutes; and how far that is above or below the goals of the queues. Nobody online is 0 %. A "
+                    "dash: there was no contact.",
                     [
                         ("in time", service_level(), "percentunit", NEUTRAL, 0),
                         ("to goal", AGAINST_GOAL, "percentunit", BELOW_GOAL, 0),
@@ -496,7 +506,8 @@ def wallboard():
                 ),
                 stat(
                     4, 5, "Abandoned, 30 min",
-                    "Customers of calls and chats who left before anybody answered, over 30 minutes: how many, and of those who were answered or left. Short abandons do not count.",
+                    "Customers of calls and chats who left before anybody answered, over 30 minutes: how many, and "
+                    "of those who were answered or left. Short abandons do not count.",
                     [
                         ("customers", f'sum({LEFT}{{Q,outcome="abandoned"}})', "short", NEUTRAL, 0),
                         ("of all", abandonment(), "percentunit", steps((PLAIN, None), (WARN, 0.05), (BAD, 0.1)), 0),
@@ -516,7 +527,8 @@ def wallboard():
             [
                 bars(
                     7, 8, "Why it waits, now",
-                    "Waiting conversations by the first reason that leaves no agent. Red, orange and yellow want somebody to act: sign agents in, move a skill, ask why all decline.",
+                    "Waiting conversations by the first reason that leaves no agent. Red, orange and yellow want "
+                    "somebody to act: sign agents in, move a skill, ask why all decline.",
                     CAUSE_ROWS, "short", [to("queues", "Queues"), runbook("nobody-online")], decimals=0,
                 ),
                 series(
@@ -534,7 +546,9 @@ def wallboard():
                 queue_table(17, 9),
                 bars(
                     7, 9, "Sources, silent in open hours for",
-                    "Time since the last event of each configured source. Yellow from 10 minutes, red from 15: a webhook or a connection is dead, and customers write to nobody. 0 while all queues are closed, and in the first 15 minutes after opening.",
+                    "Time since the last event of each configured source. Yellow from 10 minutes, red from 15: a "
+                    "webhook or a connection is dead, and customers write to nobody. 0 while all queues are closed, "
+                    "and in the first 15 minutes after opening.",
                     [("{{source}}", SILENCE, None)], "s", [to("engine", "Engine"), runbook("source-silent")],
                     thresholds=SILENT, max=1800, decimals=0, mappings=[NOTHING, NEVER],
                 ),
@@ -565,7 +579,8 @@ def queues():
             [
                 series(
                     8, 8, "Entries a minute, by reason",
-                    "Into the queues: new ones, after a bot's hand-off, by transfer or overflow, again because an owner was lost, after a reopening or a pause.",
+                    "Into the queues: new ones, after a bot's hand-off, by transfer or overflow, again because an "
+                    "owner was lost, after a reopening or a pause.",
                     [(a_minute("by (reason) strowger_queue_entries_total{Q}"), "{{reason}}")], "short", stacked=True, interval="1m",
                 ),
                 series(
@@ -662,7 +677,8 @@ def queues():
                 ),
                 series(
                     8, 8, "Preferred agent, a minute",
-                    "Conversations that had a preferred agent: he got it, it went on without him, or he was not there.",
+                    "Conversations that had a preferred agent: he got it, it went on without him, or he was not "
+                    "there.",
                     [(a_minute("by (result) strowger_preferences_total{Q}"), "{{result}}")], "short", stacked=True, interval="1m",
                 ),
                 series(
@@ -715,12 +731,14 @@ def agents():
                 ),
                 stat(
                     4, 5, "Occupancy, 5 min",
-                    "Share of the online agents' units that work and wrap-up hold. Above 85 % for long, people tire and nothing is left for a rush.",
+                    "Share of the online agents' units that work and wrap-up hold. Above 85 % for long, people tire "
+                    "and nothing is left for a rush.",
                     [("occupancy", OCCUPANCY, "percentunit", steps((PLAIN, None), (WARN, 0.85), (BAD, 0.95)), 0)],
                 ),
                 stat(
                     4, 5, "Busy time, 5 min",
-                    "Share of online time in which an agent had at least one conversation, however small a part of his units it took.",
+                    "Share of online time in which an agent had at least one conversation, however small a part of "
+                    "his units it took.",
                     [("with work", f"sum(increase({busy_s}[5m])) / sum(increase({online_s}[5m]))", "percentunit", NEUTRAL, 0)],
                 ),
                 stat(4, 5, "Over their units", "Agents who hold more than they should: by a supervisor's word, a call taken on the switch, or a conversation that woke.", [("over", 'sum(strowger_agents_by_load{W,load="over"})', "short", steps((PLAIN, None), (WARN, 1)), 0)]),
@@ -729,7 +747,8 @@ def agents():
                 series(8, 9, "Agents by state", "Those who take work are blue.", states, "short", stacked=True, decimals=0),
                 series(
                     8, 9, "Agents online by load",
-                    "By the share of their units in use. A wide yellow band: no room for a rush. Idle beside full ones: skills or memberships keep the work from them.",
+                    "By the share of their units in use. A wide yellow band: no room for a rush. Idle beside full "
+                    "ones: skills or memberships keep the work from them.",
                     [(f'sum(strowger_agents_by_load{{W,load="{load}"}})', words, colour) for load, words, colour in LOADS],
                     "short", stacked=True, decimals=0,
                 ),
@@ -746,7 +765,7 @@ def agents():
                     "Agents of each team by what they do, and their occupancy over 5 minutes.",
                     ["workspace", "team"],
                     [
-                        (name, f"sum by (workspace, team) (strowger_agents{{W,{state}}})", "short", {"custom__width": 80})
+                        (name, f"sum by (workspace, team) (strowger_agents{{W,{state}}})", "short", {"custom__width": 75})
                         for name, state in [("Online", ONLINE), ("Free", 'state="available"'), ("Full", 'state="full"'), ("Away", 'state=~"away|pending_away"'), ("Offline", 'state=~"offline|off_shift"')]
                     ]
                     + [
@@ -754,7 +773,7 @@ def agents():
                             "Occupancy",
                             f'sum by (workspace, team) ({OCCUPANCY_RATE}{{W,kind=~"work|wrap_up"}}) / sum by (workspace, team) ({OCCUPANCY_RATE}{{W,kind="online"}})',
                             "percentunit",
-                            {"decimals": 0, "custom__width": 100, "thresholds": steps((PLAIN, None), (WARN, 0.85), (BAD, 0.95)), **TEXT_CELL},
+                            {"decimals": 0, "custom__width": 110, "thresholds": steps((PLAIN, None), (WARN, 0.85), (BAD, 0.95)), **TEXT_CELL},
                         )
                     ],
                     sort="Occupancy",
@@ -792,7 +811,8 @@ def agents():
                 ),
                 series(
                     8, 8, "Handling time",
-                    "From having a conversation to its end or hand-over: half and nine tenths took no longer. Wrap-up apart.",
+                    "From having a conversation to its end or hand-over: half and nine tenths took no longer. "
+                    "Wrap-up apart.",
                     [
                         (quantile(0.5, 'strowger_handle_seconds_bucket{Q,part="work"}'), "work, half", SKY),
                         (quantile(0.9, 'strowger_handle_seconds_bucket{Q,part="work"}'), "work, nine tenths", ORANGE),
@@ -811,12 +831,14 @@ def agents():
             [
                 series(
                     8, 8, "Assignments a minute, by what chose the agent",
-                    "By the queue's strategy, to the preferred agent, claimed, by a supervisor, or adopted by who answered.",
+                    "By the queue's strategy, to the preferred agent, claimed, by a supervisor, or adopted by who "
+                    "answered.",
                     [(a_minute("by (kind) strowger_assignments_total{Q}"), "{{kind}}")], "short", stacked=True, interval="1m",
                 ),
                 series(
                     8, 8, "Offers not taken, 30 min",
-                    "Share of offers that were declined or ran out. A rising line: people are away without saying so, or the time to accept is too short.",
+                    "Share of offers that were declined or ran out. A rising line: people are away without saying "
+                    "so, or the time to accept is too short.",
                     [
                         ('sum(increase(strowger_offers_total{Q,outcome="declined"}[30m])) / sum(increase(strowger_offers_total{Q,outcome=~"accepted|declined|expired"}[30m]))', "declined", ORANGE),
                         ('sum(increase(strowger_offers_total{Q,outcome="expired"}[30m])) / sum(increase(strowger_offers_total{Q,outcome=~"accepted|declined|expired"}[30m]))', "ran out", RED),
@@ -838,7 +860,8 @@ def agents():
             [
                 series(
                     8, 8, "Weighted rotation, distance from due",
-                    "Largest distance between picks made and picks due, by queue. A few picks are normal; it grows with agents who come and go.",
+                    "Largest distance between picks made and picks due, by queue. A few picks are normal; it grows "
+                    "with agents who come and go.",
                     [(f"max {BY} (strowger_weighted_rotation_error{{Q}})", "{{queue}}")], "short", decimals=1,
                 ),
                 series(
@@ -905,7 +928,7 @@ def sla():
                     [runbook("service-level-burning")],
                 ),
                 stat(
-                    6, 5, "Service level, 2 h", "The same over two hours; and of the answered alone, which says nothing of those who left.",
+                    6, 5, "Service level, 2 h", "The same over two hours, and how many contacts were late.",
                     [
                         ("in time", service_level("2h"), "percentunit", NEUTRAL, 1),
                         ("late", 'sum(queue:strowger_service_level_contacts:increase2h{Q,verdict="late"})', "short", NEUTRAL, 0),
@@ -932,7 +955,9 @@ def sla():
             [
                 table(
                     24, 8, "Queues, the fastest burn first",
-                    "Level: share answered in time. Burn: how many times as many were late or lost as the goal allows; 1 just keeps it, the alert asks for 2 over 30 minutes and 1 over 2 hours. Lost in time: customers who left before the target had passed.",
+                    "Level: share answered in time. Burn: how many times as many were late or lost as the goal "
+                    "allows; 1 just keeps it, the alert asks for 2 over 30 minutes and 1 over 2 hours. Lost in "
+                    "time: customers who left before the target had passed.",
                     ["workspace", "queue"], columns, [to("queues", "Queues"), runbook("service-level-burning")],
                     sort="Burn 30m", labels={"Queue": {"links": queue_link()}},
                 )
@@ -946,7 +971,8 @@ def sla():
                 ),
                 series(
                     8, 8, "Verdicts a minute",
-                    "Contacts at the moment they are judged. Lost: they left before the target had passed; left out: short abandons and those sent elsewhere in time.",
+                    "Contacts at the moment they are judged. Lost: they left before the target had passed; left "
+                    "out: short abandons and those sent elsewhere in time.",
                     [
                         (a_minute(f'strowger_service_level_contacts_total{{Q,verdict="{verdict}"}}'), name, colour)
                         for verdict, name, colour in [("within", "in time", SKY), ("late", "late", ORANGE), ("abandoned", "lost", RED), ("excluded", "left out", "#6E6E6E")]
@@ -1036,7 +1062,8 @@ def engine():
             [
                 stat(
                     4, 5, "Broken promises",
-                    "Violations of routing promises found by sampling the state since the process started. Anything but 0 is a bug.",
+                    "Violations of routing promises found by sampling the state since the process started. Anything "
+                    "but 0 is a bug.",
                     [("violations", "sum(instance:strowger_promise_violations:sum{E})", "short", ABOVE_0, 0)], [runbook("promise-broken")],
                 ),
                 stat(
@@ -1051,7 +1078,8 @@ def engine():
                 ),
                 stat(
                     4, 5, "Event to decision, 99 %",
-                    "99 of 100 events had their decisions committed no later, in the last minute; of the slowest shard.",
+                    "99 of 100 events had their decisions committed no later, in the last minute; of the slowest "
+                    "shard.",
                     [("p99", 'max(strowger_event_to_decision_quantile_seconds{E,quantile="0.99"})', "s", NEUTRAL)],
                 ),
                 stat(
@@ -1074,7 +1102,8 @@ def engine():
                 series(8, 8, "Events a second, by result", "Decided events. Duplicates are recognised and change nothing; ignored and rejected ones were answered with a reason.", [(per_s, "{{result}}")], "short", stacked=True),
                 table(
                     8, 8, "Events not applied, last hour",
-                    "The ten most frequent: ignored and rejected ones, and dead letters, whose type is unknown. A source sends what the workspace does not know.",
+                    "The ten most frequent: ignored and rejected ones, and dead letters, whose type is unknown. A "
+                    "source sends what the workspace does not know.",
                     ["type", "result"],
                     [("Events", 'topk(10, sum by (type, result) (increase(strowger_events_total{E,result!~"applied|duplicate"}[1h])))', "short", {"decimals": 0, "custom__width": 90})],
                     [runbook("dead-letters")],
@@ -1100,7 +1129,8 @@ def engine():
                 ),
                 series(
                     8, 8, "Sources of presence that are suspect",
-                    "Sources of which many leases ran out at once: their agents are given more time before they count as gone.",
+                    "Sources of which many leases ran out at once: their agents are given more time before they "
+                    "count as gone.",
                     [("sum(strowger_sources_suspect{E})", "suspect", ORANGE)], "short", [runbook("source-silent")], decimals=0,
                 ),
             ],
@@ -1119,7 +1149,8 @@ def engine():
                 ),
                 series(
                     8, 8, "Records under way",
-                    "Input not decided yet, records handed to the journal and not acknowledged, and committed ones whose decisions are not on the topic yet.",
+                    "Input not decided yet, records handed to the journal and not acknowledged, and committed ones "
+                    "whose decisions are not on the topic yet.",
                     [
                         ("sum(strowger_input_lag_records{E})", "input behind", ORANGE),
                         ("sum(strowger_journal_in_flight{E})", "at the journal", BLUE),
@@ -1129,7 +1160,8 @@ def engine():
                 ),
                 series(
                     8, 8, "Forwarded events, a minute",
-                    "Events that stood on another workspace's partition and were put on their own. More than a few: a producer sets no key.",
+                    "Events that stood on another workspace's partition and were put on their own. More than a few: "
+                    "a producer sets no key.",
                     [(a_minute("strowger_events_forwarded_total{E}"), "forwarded", ORANGE)], "short", interval="1m",
                 ),
             ],

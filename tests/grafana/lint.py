@@ -26,8 +26,8 @@ WITH_QUERIES = {"stat", "singlestat", "graph", "table", "timeseries", "gauge", "
 # The linter's list, without what no dashboard of ours could mean.
 UNITS = set(
     "none string short percent percentunit sci locale bytes decbytes bits decbits kbytes mbytes gbytes Bps binBps bps"
-    " dateTimeAsIso dateTimeAsLocal dateTimeFromNow hertz ns µs ms s m h d dtdurationms dtdurations dthms dtdhms clockms"
-    " clocks cps ops reqps rps wps iops cpm opm rpm wpm bool bool_yes_no bool_on_off".split()
+    " dateTimeAsIso dateTimeAsLocal dateTimeFromNow hertz ns µs ms s m h d dtdurationms dtdurations dthms dtdhms"
+    " clockms clocks cps ops reqps rps wps iops cpm opm rpm wpm bool bool_yes_no bool_on_off".split()
 )
 VARIABLES = ["job", "instance", "workspace", "queue"]
 HEADINGS = ["## Meaning", "## Impact", "## Diagnosis", "## Mitigation"]
@@ -245,7 +245,11 @@ def panel_overlap(dashboard):
         place = panel["gridPos"]
         if place["x"] + place["w"] > 24:
             yield repr(panel["title"]), "reaches beyond the 24 columns"
-        cells = [(x, y) for x in range(place["x"], place["x"] + place["w"]) for y in range(place["y"], place["y"] + place["h"])]
+        cells = [
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        ]
         other = next((taken[cell] for cell in cells if cell in taken), None)
         if other:
             yield repr(panel["title"]), f"lies on {other!r}"
@@ -362,7 +366,9 @@ def parse_faults(expressions):
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "rules.yaml"
         path.write_text("groups:\n- name: all\n  rules:\n" + "".join(rules), encoding="utf-8")
-        done = subprocess.run(["promtool", "check", "rules", "--lint=none", path], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            ["promtool", "check", "rules", "--lint=none", path], capture_output=True, text=True, check=False
+        )
     said = dict(re.findall(r'"r:(\d+)": could not parse expression: (.*)', done.stdout + done.stderr))
     if done.returncode and not said:
         raise SystemExit(f"lint: promtool: {done.stdout}{done.stderr}")
@@ -504,7 +510,9 @@ def self_test():
 
     def judge(number, name, before, after):
         if name not in {rule for rule, _, _ in after} - {rule for rule, _, _ in before}:
-            missed.append(f"planted fault {number} is not found by {name}; found: {sorted({rule for rule, *_ in after})}")
+            missed.append(
+                f"planted fault {number} is not found by {name}; found: {sorted({rule for rule, *_ in after})}"
+            )
 
     dashboard = dashboards["wallboard.json"]
     before = faults_of_dashboard(dashboard)
@@ -542,7 +550,9 @@ def main():
         print(f"{name}: {broken}: {place}: {said}", file=sys.stderr)
     if not faults:
         count = sum(1 for dashboard in dashboards.values() for _ in panels(dashboard))
-        print(f"{len(dashboards)} dashboards with {count} panels, {len(list(alerts(rules['alerts'])))} alerts: no fault")
+        print(
+            f"{len(dashboards)} dashboards with {count} panels, {len(list(alerts(rules['alerts'])))} alerts: no fault"
+        )
     return 1 if faults else 0
 
 

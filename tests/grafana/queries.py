@@ -31,7 +31,9 @@ def panels(listed):
 
 def substituted(expression, rate_interval):
     """As Grafana would send it, everything chosen."""
-    expression = expression.replace("$__rate_interval", rate_interval).replace("$__range", "1h").replace("$__interval", "15s")
+    expression = (
+        expression.replace("$__rate_interval", rate_interval).replace("$__range", "1h").replace("$__interval", "15s")
+    )
     return re.sub(r"\$(job|instance|workspace|queue)\b", ".+", expression)
 
 
