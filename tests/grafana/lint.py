@@ -334,7 +334,9 @@ def alert_runbook(rules):
         if not path or not path.is_file():
             yield name, f"has no runbook: {url and url[1]}"
         else:
-            missing = [heading for heading in HEADINGS if heading not in path.read_text(encoding="utf-8").splitlines()]
+            missing = [
+                heading for heading in HEADINGS if heading not in path.read_text(encoding="utf-8").splitlines()
+            ]
             if missing:
                 yield name, f"its runbook lacks {missing}"
             if name not in path.read_text(encoding="utf-8"):
@@ -381,8 +383,10 @@ def parse_fault(expression):
 
 OF_DASHBOARDS = [
     template_datasource, template_job, template_instance, template_label_promql, template_reload, panel_datasource,
-    panel_title_description, panel_units, panel_no_targets, target_logql, target_promql, target_rate_interval, target_job,
-    target_instance, target_counter_agg, uneditable, our_variables, panel_overlap, panel_ids, panel_steps, link_targets,
+    panel_title_description, panel_units, panel_no_targets, target_logql, target_promql, target_rate_interval,
+    target_job,
+    target_instance, target_counter_agg, uneditable, our_variables, panel_overlap, panel_ids, panel_steps,
+    link_targets,
 ]  # fmt: skip
 OF_RULES = [alert_runbook, alert_tests]
 
@@ -396,7 +400,9 @@ def faults_of_rules(rules):
 
 
 def committed():
-    dashboards = {path.name: json.loads(path.read_text(encoding="utf-8")) for path in sorted(DASHBOARDS.glob("*.json"))}
+    dashboards = {
+        path.name: json.loads(path.read_text(encoding="utf-8")) for path in sorted(DASHBOARDS.glob("*.json"))
+    }
     tests = "".join(path.read_text(encoding="utf-8") for path in sorted((RULES / "tests").glob("*.yaml")))
     return dashboards, {"alerts": (RULES / "alerts.yaml").read_text(encoding="utf-8"), "tests": tests}
 
@@ -459,7 +465,10 @@ PLANTED = [
     ("panel-units-rule", sets(lambda d: first(d)["fieldConfig"]["defaults"], unit=None)),
     ("panel-units-rule", sets(lambda d: first(d)["fieldConfig"]["defaults"], unit="seconds")),
     ("panel-no-targets-rule", sets(first, targets=None)),
-    ("target-logql-rule", sets(lambda d: first(d)["targets"][0], datasource={"type": "loki", "uid": "${datasource}"})),
+    (
+        "target-logql-rule",
+        sets(lambda d: first(d)["targets"][0], datasource={"type": "loki", "uid": "${datasource}"}),
+    ),
     ("target-promql-rule", asks(f"sum(rate(strowger_events_total{{{HERE}}}[$__rate_interval])")),
     ("target-promql-rule", asks(f"sum(rates(strowger_events_total{{{HERE}}}[$__rate_interval]))")),
     ("target-rate-interval-rule", asks(f"sum(rate(strowger_events_total{{{HERE}}}[5m]))")),
@@ -477,7 +486,12 @@ PLANTED = [
     ("panel-overlap", lambda d: d["panels"][0]["gridPos"].update(w=25)),
     ("panel-ids", lambda d: d["panels"][1].update(id=d["panels"][0]["id"])),
     ("panel-ids", lambda d: [one.update(refId="A") for one in first(d)["targets"]]),
-    ("panel-steps", lambda d: first(d)["fieldConfig"]["defaults"].update(thresholds={"steps": [{"value": None}, {"value": 2}, {"value": 1}]})),
+    (
+        "panel-steps",
+        lambda d: first(d)["fieldConfig"]["defaults"].update(
+            thresholds={"steps": [{"value": None}, {"value": 2}, {"value": 1}]}
+        ),
+    ),
     ("links", lambda d: first(d)["links"].append({"url": "/d/strowger-floor?x"})),
     ("links", lambda d: first(d)["links"].append({"url": "docs/runbooks/no-such.md"})),
     ("links", lambda d: first(d)["links"].append({"url": "/d/strowger-engine?${tenant:queryparam}"})),
