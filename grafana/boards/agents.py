@@ -104,12 +104,8 @@ def agents():
                     "Agents of each team by what they do, and their occupancy over 5 minutes.",
                     ["workspace", "team"],
                     [
-                        (
-                            name, f"sum by (workspace, team) (strowger_agents{{W,{state}}})", "short",
-                            {"custom__minWidth": 75},
-                        )
-                        for name,
-                        state in [
+                        (name, f"sum by (workspace, team) (strowger_agents{{W,{state}}})", "short", {})
+                        for name, state in [
                             ("Online", ONLINE), ("Free", 'state="available"'), ("Full", 'state="full"'),
                             ("Away", 'state=~"away|pending_away"'), ("Offline", 'state=~"offline|off_shift"'),
                         ]
@@ -121,7 +117,7 @@ def agents():
                             f'(workspace, team) ({OCCUPANCY_RATE}{{W,kind="online"}})',
                             "percentunit",
                             {
-                                "decimals": 0, "custom__minWidth": 110,
+                                "decimals": 0,
                                 "thresholds": steps((PLAIN, None), (WARN, 0.85), (BAD, 0.95)), **TEXT_CELL
                             },
                         )
@@ -133,7 +129,7 @@ def agents():
                     "Agents by membership, team and skills. They are shared by queues: the lines do not add up.",
                     ["workspace", "queue"],
                     [
-                        (name, by_agents(state), "short", {"custom__minWidth": 90, "thresholds": limits, **TEXT_CELL})
+                        (name, by_agents(state), "short", {"thresholds": limits, **TEXT_CELL})
                         for name, state, limits in [
                             ("Online", ONLINE, steps((BAD, None), (PLAIN, 1))),
                             ("With room", 'state=~"available|partly"', steps((WARN, None), (PLAIN, 1))),
@@ -190,7 +186,8 @@ def agents():
                     [
                         (
                             "sum by (channel) (rate(strowger_handle_seconds_sum{Q}[$__rate_interval]))"
-                            ' / sum by (channel) (rate(strowger_handle_seconds_count{Q,part="work"}[$__rate_interval]))',
+                            " / sum by (channel)"
+                            ' (rate(strowger_handle_seconds_count{Q,part="work"}[$__rate_interval]))',
                             "{{channel}}",
                         ),
                     ],

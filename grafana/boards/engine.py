@@ -105,7 +105,7 @@ def engine():
                             "Events",
                             'topk(10, sum by (type, result) '
                             '(increase(strowger_events_total{E,result!~"applied|duplicate"}[1h])))',
-                            "short", {"decimals": 0, "custom__minWidth": 90},
+                            "short", {"decimals": 0},
                         ),
                     ],
                     [runbook("dead-letters")],

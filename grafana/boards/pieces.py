@@ -101,7 +101,7 @@ NOTHING = {"type": "special", "options": {"match": "null+nan", "result": {"text"
 
 
 def by_name(name, **properties):
-    """An override; `custom__minWidth` stands for `custom.width`."""
+    """An override; `custom__align` stands for `custom.align`."""
     listed = [{"id": key.replace("__", "."), "value": value} for key, value in properties.items()]
     return {"matcher": {"id": "byName", "options": name}, "properties": listed}
 
@@ -235,7 +235,7 @@ def table(width, height, title, description, keys, columns, links=(), sort=None,
     overrides = []
     for name, _, unit, properties in columns:
         overrides.append(by_name(name, unit=unit, custom__align="right", **properties))
-    for name, properties in {"Workspace": {"custom__minWidth": 90}, **labels}.items():
+    for name, properties in labels.items():
         overrides.append(by_name(name, **properties))
     renames = {**names, **{key: key.capitalize() for key in keys}}
     organize = {
@@ -251,7 +251,7 @@ def table(width, height, title, description, keys, columns, links=(), sort=None,
         "thresholds": NEUTRAL,
         "color": {"mode": "thresholds"},
         "mappings": [NOTHING],
-        "custom": {"align": "left", "cellOptions": {"type": "auto"}, "filterable": False},
+        "custom": {"align": "left", "minWidth": 60, "cellOptions": {"type": "auto"}, "filterable": False},
         "transformations": transformations,
     }
     return panel(
@@ -446,40 +446,39 @@ def queue_table(width, height):
         "could serve the queue; free: with room for more. They are shared by queues. Click a queue to look into it.",
         ["workspace", "queue"],
         [
-            ("Waiting", WAITING_BY, "short", {"custom__minWidth": 75}),
-            ("Oldest", OLDEST_BY, "dthms", {"custom__minWidth": 85}),
-            ("Target", TARGET_BY, "dthms", {"custom__minWidth": 85}),
+            ("Waiting", WAITING_BY, "short", {}),
+            ("Oldest", OLDEST_BY, "dthms", {}),
+            ("Target", TARGET_BY, "dthms", {}),
             (
                 "× target", OF_TARGET_BY, "short",
-                {"decimals": 1, "custom__minWidth": 90, "thresholds": OF_TARGET, **TEXT_CELL},
+                {"decimals": 1, "thresholds": OF_TARGET, **TEXT_CELL},
             ),
-            ("In time", service_level(by=BY), "percentunit", {"decimals": 0, "custom__minWidth": 75}),
-            ("Goal", GOAL_BY, "percentunit", {"decimals": 0, "custom__minWidth": 60}),
+            ("In time", service_level(by=BY), "percentunit", {"decimals": 0}),
+            ("Goal", GOAL_BY, "percentunit", {"decimals": 0}),
             (
                 "To goal", f"{service_level(by=BY)} - {GOAL_BY}", "percentunit",
-                {"decimals": 1, "custom__minWidth": 75, "thresholds": BELOW_GOAL, **TEXT_CELL},
+                {"decimals": 1, "thresholds": BELOW_GOAL, **TEXT_CELL},
             ),
             (
                 "Abandoned", abandonment(by=BY), "percentunit",
                 {
-                    "decimals": 0, "custom__minWidth": 90,
+                    "decimals": 0,
                     "thresholds": steps((PLAIN, None), (WARN, 0.05), (BAD, 0.1)), **TEXT_CELL
                 },
             ),
             (
                 "Staffed", by_agents(ONLINE), "short",
-                {"custom__minWidth": 70, "thresholds": steps((BAD, None), (PLAIN, 1)), **TEXT_CELL},
+                {"thresholds": steps((BAD, None), (PLAIN, 1)), **TEXT_CELL},
             ),
             (
                 "Free", by_agents('state=~"available|partly"'), "short",
-                {"custom__minWidth": 55, "thresholds": steps((WARN, None), (PLAIN, 1)), **TEXT_CELL},
+                {"thresholds": steps((WARN, None), (PLAIN, 1)), **TEXT_CELL},
             ),
             (
                 "Open",
                 f"min {BY} (strowger_queue_open{{Q}})",
                 "short",
                 {
-                    "custom__minWidth": 65,
                     "mappings": [
                         {
                             "type": "value",

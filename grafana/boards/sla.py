@@ -16,19 +16,19 @@ def sla():
         return f"{lost} / clamp_min(1 - {GOAL_BY}, 0.01)"
 
     columns = [
-        (f"Level {over}", service_level(over, BY), "percentunit", {"decimals": 0, "custom__minWidth": 100})
+        (f"Level {over}", service_level(over, BY), "percentunit", {"decimals": 0})
         for over in ("30m", "2h")
     ] + [
-        ("Goal", GOAL_BY, "percentunit", {"decimals": 0, "custom__minWidth": 80}),
+        ("Goal", GOAL_BY, "percentunit", {"decimals": 0}),
         (
             "To goal", f"{service_level('2h', BY)} - {GOAL_BY}", "percentunit",
-            {"decimals": 0, "custom__minWidth": 90, "thresholds": BELOW_GOAL, **TEXT_CELL},
+            {"decimals": 0, "thresholds": BELOW_GOAL, **TEXT_CELL},
         ),
     ] + [
         (
             f"Burn {over}", burn(over), "short",
             {
-                "decimals": 1, "custom__minWidth": 100, "thresholds": steps((PLAIN, None), (WARN, 1), (BAD, 2)),
+                "decimals": 1, "thresholds": steps((PLAIN, None), (WARN, 1), (BAD, 2)),
                 **TEXT_CELL
             },
         )
@@ -36,20 +36,20 @@ def sla():
     ] + [
         (
             "Contacts 2h", f"sum {BY} (queue:strowger_service_level_contacts:increase2h{{Q,{JUDGED}}})", "short",
-            {"decimals": 0, "custom__minWidth": 110},
+            {"decimals": 0},
         ),
         (
             "Late 2h", f'sum {BY} (queue:strowger_service_level_contacts:increase2h{{Q,verdict="late"}})', "short",
-            {"decimals": 0, "custom__minWidth": 90},
+            {"decimals": 0},
         ),
         (
-            "Lost in time 2h",
+            "Lost 2h",
             f'sum {BY} (queue:strowger_service_level_contacts:increase2h{{Q,verdict="abandoned"}})', "short",
-            {"decimals": 0, "custom__minWidth": 130},
+            {"decimals": 0},
         ),
         (
-            "Past target now", f"sum {BY} ({PAST_TARGET})", "short",
-            {"custom__minWidth": 140, "thresholds": ABOVE_0, **TEXT_CELL},
+            "Past target", f"sum {BY} ({PAST_TARGET})", "short",
+            {"thresholds": ABOVE_0, **TEXT_CELL},
         ),
     ]
     results = "queue:strowger_clock_results:increase30m"
@@ -141,8 +141,7 @@ def sla():
                     "out: short abandons and those sent elsewhere in time.",
                     [
                         (a_minute(f'strowger_service_level_contacts_total{{Q,verdict="{verdict}"}}'), name, colour)
-                        for verdict, name,
-                        colour in [
+                        for verdict, name, colour in [
                             ("within", "in time", SKY), ("late", "late", ORANGE), ("abandoned", "lost", RED),
                             ("excluded", "left out", "#6E6E6E"),
                         ]
@@ -176,8 +175,9 @@ def sla():
                     "Warned: a warning before the target has passed. What is warned now is breached soon.",
                     [
                         (f'sum(strowger_clocks{{Q,state="{state}"}})', state, colour)
-                        for state,
-                        colour in [("running", SKY), ("paused", "#6E6E6E"), ("warned", YELLOW), ("breached", RED)]
+                        for state, colour in [
+                            ("running", SKY), ("paused", "#6E6E6E"), ("warned", YELLOW), ("breached", RED),
+                        ]
                     ],
                     "short", stacked=True, decimals=0,
                 ),

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 TOKEN = re.compile(
     r"""(?P<space>\s+)|(?P<text>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|(?P<range>\[[^\]]*\])|(?P<selection>\{)"""
-    r"""|(?P<name>\$?[a-zA-Z_:][a-zA-Z0-9_:]*)|(?P<number>[0-9.]+(?:[eE][+-]?[0-9]+)?[a-zA-Z]*)|(?P<sign>==|!=|=~|!~|<=|>=|.)""",
+    r"""|(?P<name>\$?[a-zA-Z_:][a-zA-Z0-9_:]*)|(?P<number>[0-9.]+(?:[eE][+-]?[0-9]+)?[a-zA-Z]*)"""
+    r"""|(?P<sign>==|!=|=~|!~|<=|>=|.)""",
     re.S,
 )
 MATCHER = re.compile(r"""\s*([a-zA-Z_][a-zA-Z0-9_]*)\s*(=~|!~|!=|=)\s*("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')\s*,?""")
