@@ -4,8 +4,8 @@
     tests/grafana/queries.py --prometheus http://127.0.0.1:9090 [--wait 120]
 
 The Prometheus has to scrape a Strowger with a workspace in it (the demo) and to load `grafana/rules/*.yaml`. With
---wait what has no sample yet is asked again until then. An alert is asked without its comparisons (`promql.unfiltered`): a
-quiet alert answers, one on a name that is not there does not.
+--wait what has no sample yet is asked again until then. An alert is asked without its comparisons
+(`promql.unfiltered`): a quiet alert answers, one on a name that is not there does not.
 """
 
 import argparse
