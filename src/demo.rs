@@ -97,8 +97,8 @@ fn introduction(serving: &Serving, file: &WorkspaceFile, folder: &Path) -> Strin
          \x20 agents     http://{address}/v1/workspaces/demo/agents\n\
          \x20 decisions  curl -N 'http://{address}/v1/decisions?shard={shard}'\n\
          \x20 metrics    http://{address}/metrics\n\
-         \x20 dashboard  prometheus --config.file=grafana/prometheus.yml (it scrapes 127.0.0.1:8080),\n\
-         \x20            then import grafana/dashboards/operations.json into Grafana\n\
+         \x20 dashboards prometheus --config.file=grafana/prometheus.yml (it scrapes 127.0.0.1:8080),\n\
+         \x20            then import grafana/dashboards/wallboard.json and its neighbours into Grafana\n\
          \x20 API        http://{address}/openapi.json\n\
          \x20 journal    {folder}\n\
          \n",
