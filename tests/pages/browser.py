@@ -81,6 +81,8 @@ class Browser:
                 return answer["result"]
 
     def open(self, url, width=1920, height=1080, scheme="dark"):
+        self.call("Page.navigate", url="about:blank")   # a page that differs by its anchor only would not be loaded again
+        self.until("location.href === 'about:blank'")
         self.errors, self.asked = [], []
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 900)
         self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
@@ -101,7 +103,7 @@ class Browser:
         end = time.monotonic() + seconds
         while not self.run(script):
             if time.monotonic() > end:
-                raise AssertionError(f"never came true: {script}\n{self.text()}")
+                raise AssertionError(f"never came true: {script}\n{self.text()[:500]}")
             self.read(0.1)
 
     def picture(self, path, whole=False):

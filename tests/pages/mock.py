@@ -3,7 +3,7 @@
     python3 tests/pages/mock.py [--port 8399] [--only SCENE]
 
 Each scene is a workspace: /wallboard?workspace=busy. It knows nothing of routing; the figures are made up and move a little.
-`check.py` uses it and reads `log` and `seen_headers` afterwards.
+`check.py` uses it.
 """
 import argparse
 import copy
@@ -20,7 +20,6 @@ PAGES = HERE.parent.parent / "src" / "http" / "pages"
 CSP = ("default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; img-src data:; "
        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 STATES = ["offline", "away", "available", "partly", "full", "pending_away", "not_responding", "draining", "removed", "off_shift"]
-LEVELS = {"last_30m", "today"}
 
 
 def iso(ago_s=0.0):
@@ -108,7 +107,7 @@ def lost():
     return {**busy(), "workspace": "lost"}
 
 
-SCENES = {"busy": busy, "quiet": quiet, "broken": broken, "lost": lost, "many": many, "stopping": busy, "toomany": busy}
+SCENES = {"busy": busy, "quiet": quiet, "broken": broken, "lost": lost, "many": many, "stopping": busy, "dropped": busy, "toomany": busy}
 PROBLEMS = {404: "Not found", 429: "Too many", 503: "Not the owner now"}
 
 
@@ -163,10 +162,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header(*header)
         self.end_headers()
         self.close_connection = True
-        until = time.monotonic() + (1.5 if name in ("lost", "stopping") else self.server.stream_s)
-        now = SCENES[name]()
-        begun = time.monotonic()
-        while time.monotonic() < until and not self.server.is_stopping:
+        begun, now, is_short = time.monotonic(), SCENES[name](), name in ("lost", "stopping", "dropped")
+        while time.monotonic() < begun + (1.5 if is_short else 3600):
             sent = copy.deepcopy(now)
             for q in [sent, *sent["queues"]]:
                 if q["waiting"]:
@@ -174,24 +171,25 @@ class Handler(http.server.BaseHTTPRequestHandler):
             sent["at"] = iso()
             try:
                 self.wfile.write(f"event: board\ndata: {json.dumps(sent)}\n\n: alive\n\n".encode())
-                self.wfile.flush()
             except OSError:
                 return
             time.sleep(self.server.every_s)
-        if name == "lost":
+        if name != "dropped":
             self.server.ended.add(name)
-        if name == "stopping":
-            self.server.ended.add(name)
-            self.wfile.write(b"event: stopping\ndata: {}\n\n")
+        last = {"stopping": "event: stopping\ndata: {}\n\n", "dropped": 'event: dropped\ndata: {"reason":"too_slow"}\n\n'}
+        try:
+            self.wfile.write(last.get(name, "").encode())
+        except OSError:
+            pass
 
 
 class Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, port=0, only=None, stream_s=3600.0, every_s=1.0):
+    def __init__(self, port=0, only=None, every_s=1.0):
         super().__init__(("127.0.0.1", port), Handler)
-        self.only, self.stream_s, self.every_s = only, stream_s, every_s
-        self.log, self.ended, self.is_stopping = [], set(), False
+        self.only, self.every_s = only, every_s
+        self.log, self.ended = [], set()     # what was asked for, by host and path; scenes whose stream is over
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     @property
