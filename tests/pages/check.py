@@ -18,7 +18,7 @@ import browser as chromium
 import mock
 
 ROOT = mock.HERE.parent.parent
-TV, PHONE = (1920, 1080), (390, 844)
+TV, TABLET, PHONE = (1920, 1080), (1024, 768), (390, 844)
 TEXT_CONTRAST = 4.5      # WCAG AA
 APART = 18               # CIE76 between the colours of two states, as seen by whoever looks
 NORMAL = ((1, 0, 0), (0, 1, 0), (0, 0, 1))
@@ -138,9 +138,9 @@ def scenes(look):
         "broken": [r"Source whatsapp is silent: nothing has come for 14 min \(expected: every 10 min\)",
                    r"Source telephone <b>switch</b> is silent: nothing has come yet", r"0 / 0\s+0 online\s+■ nobody is online", "Nobody is online",
                    "▲ emergency", "2 older than 24 h", "3 queues late"],
-        "many": ["back office", "A short pause between two", "All who were asked declined"],
+        "many": ["back office", "A short pause between two", "All asked have declined"],
     }
-    for (scene, texts), size, scheme in itertools.product(shown.items(), (TV, PHONE), ("dark", "light")):
+    for (scene, texts), size, scheme in itertools.product(shown.items(), (TV, TABLET, PHONE), ("dark", "light")):
         look.open(f"/wallboard?workspace={scene}", size, scheme)
         look.sees(*texts)
         look.fits()
@@ -151,21 +151,32 @@ def scenes(look):
         assert levels == sorted(levels), levels
 
 
-def waits_tick(look):
+def silence(look):
+    """Where nothing comes waits go on, the server is asked whether it is there, and when it is not that is said."""
     look.server = mock.Server(every_s=3600)
     look.open("/wallboard?workspace=busy")
     wait = "document.querySelector('tbody .over b').textContent"
     first = look.browser.run(wait)
     look.browser.until(f"{wait} !== {json.dumps(first)}", 5)
     look.is_clean()
+    until = time.monotonic() + 30
+    while not any("/board" in path for _, path in look.server.log):
+        assert time.monotonic() < until, "nobody asked"
+        look.browser.read(0.2)
+    look.sees("● live")
+    look.server.is_dead = True
+    look.comes("Not live since .*The server does not answer", seconds=40)
+    look.is_clean(refused=True)
 
 
 def lost_and_found(look):
     look.open("/wallboard?workspace=lost")
     look.browser.until("document.body.classList.contains('stale')", 30)
     look.comes(r"■ last seen \d+ s ago, (next try in \d+ s|trying)", "Not live since .*The server is starting, or another one has taken over")
-    stale, seen = look.browser.run("[getComputedStyle(document.body).getPropertyValue('--stale'), getComputedStyle(document.querySelector('.num')).color]")
-    assert seen == f"rgb({int(stale[1:3], 16)}, {int(stale[3:5], 16)}, {int(stale[5:7], 16)})", (stale, seen)
+    of = "(e, name) => getComputedStyle(e).getPropertyValue(name)"
+    for element, name, colour in ((".num", "color", "stale"), (".mark span", "color", "stale"), (".tile.bad", "background-color", "panel")):
+        wanted, seen = look.browser.run(f"[({of})(document.body, '--{colour}'), ({of})(document.querySelector('{element}'), '{name}')]")
+        assert seen == f"rgb({int(wanted[1:3], 16)}, {int(wanted[3:5], 16)}, {int(wanted[5:7], 16)})", (element, wanted, seen)
     look.fits()
     look.picture("lost-1920-dark")
     wait = look.browser.run("document.querySelector('#wait .num').textContent")
@@ -247,7 +258,7 @@ def main():
         args.pictures.mkdir(parents=True, exist_ok=True)
     browser = chromium.Browser(program)
     try:
-        for check in (scenes, waits_tick, lost_and_found, dropped, refusals, api):
+        for check in (scenes, silence, lost_and_found, dropped, refusals, api):
             look = Look(browser, args.pictures)
             look.server = mock.Server()
             begun = time.monotonic()

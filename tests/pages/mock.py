@@ -132,6 +132,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         url = urllib.parse.urlsplit(self.path)
         self.server.log.append((self.headers.get("host"), self.path))
+        if self.server.is_dead:
+            self.close_connection = True
+            return
         parts = urllib.parse.unquote(url.path).strip("/").split("/")
         if url.path in ("/wallboard", "/api"):
             page = (PAGES / f"{parts[0]}.html").read_bytes()
@@ -189,6 +192,7 @@ class Server(http.server.ThreadingHTTPServer):
     def __init__(self, port=0, only=None, every_s=1.0):
         super().__init__(("127.0.0.1", port), Handler)
         self.only, self.every_s = only, every_s
+        self.is_dead = False                 # answers nothing more; streams stay open and silent
         self.log, self.ended = [], set()     # what was asked for, by host and path; scenes whose stream is over
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
