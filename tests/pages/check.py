@@ -121,7 +121,7 @@ class Look:
         if width == TV[0]:
             assert high <= TV[1], f"{high} of {TV[1]} pixels high"
             assert self.browser.run("parseFloat(getComputedStyle(document.querySelector('td')).fontSize)") >= 22
-        cut = self.browser.run("[...document.querySelectorAll('td, .num, .sub, .state')].filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.innerText)")
+        cut = self.browser.run("[...document.querySelectorAll('td, .num, .sub, .state')].filter(e => e.scrollWidth > e.clientWidth).map(e => e.innerText)")
         assert not cut, f"cut off: {cut}"
 
     def picture(self, name):
@@ -135,7 +135,7 @@ def scenes(look):
                  r"Agents free\s+5 / 9", r"Clocks breached\s+2\s", "All agents are full", "Nobody online has the skill", "Until an agent picks it",
                  "Is being assigned now", "○ closed", "● live", r"whatsapp: \d+ s ago"],
         "quiet": [r"0:00\s+strictest target 20 s\s+● nobody waits", "all answered", "none judged yet", "● fine"],
-        "broken": [r"Source whatsapp is silent: nothing has come for 14 min \(expected: every 10 min\)",
+        "broken": [r"Source whatsapp is silent: nothing since [\d:]+.(AM|PM), expected every 10 min. Silent for 14 min\.",
                    r"Source telephone <b>switch</b> is silent: nothing has come yet", r"0 / 0\s+0 online\s+■ nobody is online", "Nobody is online",
                    "▲ emergency", "2 older than 24 h", "3 queues late"],
         "many": ["back office", "A short pause between two", "All asked have declined"],
