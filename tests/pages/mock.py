@@ -182,6 +182,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         last = {"stopping": "event: stopping\ndata: {}\n\n", "dropped": 'event: dropped\ndata: {"reason":"too_slow"}\n\n'}
         try:
             self.wfile.write(last.get(name, "").encode())
+            time.sleep(30 if name in last else 0)     # the page goes by the word, not by the end
         except OSError:
             pass
 
