@@ -37,6 +37,7 @@ if [ "$what" = tests ]; then
     need prometheus command -v prometheus
     need kcat command -v kcat
     need valgrind command -v valgrind
+    need chromium command -v chromium
     need curl command -v curl
 fi
 

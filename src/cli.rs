@@ -34,6 +34,8 @@ pub enum Command {
     },
     /// A lively contact center on this machine, in a temporary folder; prints where to look.
     Demo(Demo),
+    /// A workspace's figures in the terminal, live.
+    Top(Top),
     /// Plays a workload in virtual time on the engine inside this process.
     Simulate(Simulate),
     /// Plays a workload against a running engine.
@@ -83,6 +85,19 @@ pub struct Demo {
     /// Ends by itself after so many seconds.
     #[arg(long, value_name = "SECONDS")]
     pub seconds: Option<u64>,
+}
+
+#[derive(Args)]
+pub struct Top {
+    /// Of the server.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    pub url: String,
+    /// Needed where there are several.
+    #[arg(long, value_name = "NAME")]
+    pub workspace: Option<String>,
+    /// Prints the figures once, as plain lines; so does an output that is no terminal.
+    #[arg(long)]
+    pub once: bool,
 }
 
 #[derive(Args)]

@@ -9,6 +9,7 @@ mod traffic;
 use crate::config::Config;
 use crate::http::HttpState;
 use crate::serve::Serving;
+use crate::top;
 use crate::workload::SharedShard;
 use anyhow::Context;
 use connectors::workspace_file::WorkspaceFile;
@@ -16,10 +17,14 @@ use engine::decision::{AgentState, Position};
 use engine::view::{Agent, HoldKind, Queue};
 use serde_json::Value;
 use std::collections::VecDeque;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 use traffic::Traffic;
 
@@ -47,12 +52,16 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let workspace = folder.0.join("demo.toml");
     std::fs::write(&workspace, WORKSPACE_TEXT)?;
     let file = WorkspaceFile::parse("demo.toml", WORKSPACE_TEXT).map_err(|faults| anyhow::anyhow!("{faults}"))?;
-    let config = Config::embedded(folder.0.join("journal.db"), vec![workspace], args.port);
+    let sources = traffic::sources();
+    let config = Config { sources, ..Config::embedded(folder.0.join("journal.db"), vec![workspace], args.port) };
     let serving = Serving::start(&config)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let limit = args.seconds.map(Duration::from_secs);
     let told = serving.wait_until_ready().and_then(|()| {
         say(&introduction(&serving, &file, &folder.0));
-        runtime.block_on(Demo::new(&serving, &file).run(args.seconds.map(Duration::from_secs)))
+        let screen = std::io::stdout().is_terminal().then(|| Screen::open(&serving)).transpose()?;
+        let told = runtime.block_on(Demo::new(&serving, &file, screen.as_ref()).run(limit));
+        screen.map_or(Ok(()), Screen::close).and(told)
     });
     let stopped = serving.stop();
     drop(folder);
@@ -64,6 +73,36 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
 fn say(text: &str) {
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// `strowger top` on the demo's own server, where there is a terminal; what happens stands in its last line.
+struct Screen {
+    ticker: top::Ticker,
+    stopping: Arc<AtomicBool>,
+    thread: JoinHandle<anyhow::Result<()>>,
+    /// A key has ended it, or it could not go on.
+    ended: watch::Receiver<bool>,
+}
+
+impl Screen {
+    fn open(serving: &Serving) -> anyhow::Result<Screen> {
+        let (ticker, stopping) = (top::Ticker::default(), Arc::new(AtomicBool::new(false)));
+        let (told, ended) = watch::channel(false);
+        let client = top::Client::new(&format!("http://{}", serving.address()));
+        let (shown, stop) = (ticker.clone(), stopping.clone());
+        let thread = std::thread::Builder::new().name("top".into()).spawn(move || {
+            let outcome = top::watch(&client, WORKSPACE, &stop, &shown);
+            told.send_replace(true);
+            outcome
+        })?;
+        Ok(Screen { ticker, stopping, thread, ended })
+    }
+
+    /// Gives the terminal back.
+    fn close(self) -> anyhow::Result<()> {
+        self.stopping.store(true, Ordering::Relaxed);
+        self.thread.join().unwrap_or_else(|_| Err(anyhow::anyhow!("the screen has panicked")))
+    }
 }
 
 struct Folder(PathBuf);
@@ -93,13 +132,14 @@ fn introduction(serving: &Serving, file: &WorkspaceFile, folder: &Path) -> Strin
     format!(
         "Strowger demo: {agents} agents, {queues} queues, traffic by voice, chat, WhatsApp and e-mail. Ctrl-C ends it.\n\
          \n\
+         \x20 wallboard  http://{address}/wallboard, or strowger top --url http://{address}\n\
          \x20 queues     http://{address}/v1/workspaces/demo/queues\n\
          \x20 agents     http://{address}/v1/workspaces/demo/agents\n\
          \x20 decisions  curl -N 'http://{address}/v1/decisions?shard={shard}'\n\
          \x20 metrics    http://{address}/metrics\n\
          \x20 dashboards prometheus --config.file=grafana/prometheus.yml (it scrapes 127.0.0.1:8080),\n\
          \x20            then import grafana/dashboards/wallboard.json and its neighbours into Grafana\n\
-         \x20 API        http://{address}/openapi.json\n\
+         \x20 API        http://{address}/docs\n\
          \x20 journal    {folder}\n\
          \n",
         folder = folder.display()
@@ -145,10 +185,11 @@ struct Demo<'a> {
     after: Position,
     latest: VecDeque<String>,
     sums: Sums,
+    screen: Option<&'a Screen>,
 }
 
 impl<'a> Demo<'a> {
-    fn new(serving: &'a Serving, file: &WorkspaceFile) -> Demo<'a> {
+    fn new(serving: &'a Serving, file: &WorkspaceFile, screen: Option<&'a Screen>) -> Demo<'a> {
         let state = serving.state();
         let agents = file.agents.iter().map(|(agent, _)| agent.clone()).collect();
         let ring = file.policy.tiers.iter().find(|tier| &*tier.name == VIP).and_then(|tier| tier.first_ring.as_ref());
@@ -163,6 +204,7 @@ impl<'a> Demo<'a> {
             after: Position::default(),
             latest: VecDeque::new(),
             sums: Sums::default(),
+            screen,
         }
     }
 
@@ -175,6 +217,11 @@ impl<'a> Demo<'a> {
         let mut seconds = tokio::time::interval(Duration::from_secs(1));
         seconds.set_missed_tick_behavior(MissedTickBehavior::Skip);
         // Far enough away where there is no limit.
+        let mut ended = self.screen.map(|screen| screen.ended.clone());
+        let mut closed = async || match &mut ended {
+            Some(ended) => drop(ended.wait_for(|ended| *ended).await),
+            None => std::future::pending().await,
+        };
         let end = self.started + limit.unwrap_or(Duration::from_secs(366 * 86_400));
         loop {
             let next = self.started + Duration::from_millis(self.traffic.next_at_ms().unwrap_or(u64::MAX >> 16));
@@ -182,13 +229,17 @@ impl<'a> Demo<'a> {
                 _ = interrupt.recv() => return Ok(self.sums),
                 _ = terminate.recv() => return Ok(self.sums),
                 () = tokio::time::sleep_until(end) => return Ok(self.sums),
+                () = closed() => return Ok(self.sums),
                 _ = self.shard.committed.changed() => self.take_decisions()?,
                 () = tokio::time::sleep_until(next) => self.send_due().await?,
                 _ = seconds.tick() => {
                     if let Some(fault) = self.serving.fault(Duration::ZERO) {
                         anyhow::bail!(fault);
                     }
-                    say(&self.second());
+                    match self.screen {
+                        Some(screen) => self.show(screen),
+                        None => say(&self.second()),
+                    }
                 }
             }
         }
@@ -266,6 +317,13 @@ impl<'a> Demo<'a> {
         if self.latest.len() > LATEST_MAX {
             self.latest.pop_front();
         }
+    }
+
+    fn show(&mut self, screen: &Screen) {
+        if let (Ok(mut ticker), Some(last)) = (screen.ticker.lock(), self.latest.pop_back()) {
+            *ticker = last;
+        }
+        self.latest.clear();
     }
 
     /// The lines of one second.

@@ -11,6 +11,7 @@ pub mod decisions;
 pub mod events;
 pub mod open;
 pub mod openapi;
+pub mod pages;
 pub mod probes;
 pub mod problem;
 pub mod reports;
@@ -125,6 +126,9 @@ pub fn routes() -> Vec<(&'static str, MethodRouter<HttpState>)> {
         ("/v1/workspaces/{workspace}/stream", get(stream::stream)),
         ("/v1/decisions", get(decisions::stream)),
         ("/v1/clock", get(clock::clock)),
+        ("/", get(pages::root)),
+        ("/wallboard", get(pages::wallboard)),
+        ("/docs", get(pages::docs)),
         ("/metrics", get(probes::metrics)),
         ("/livez", get(probes::livez)),
         ("/readyz", get(probes::readyz)),

@@ -34,4 +34,5 @@ pub mod serve;
 pub mod shard;
 pub mod sources;
 pub mod standing;
+pub mod top;
 pub mod workload;

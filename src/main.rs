@@ -44,6 +44,9 @@ fn run(command: Command) -> anyhow::Result<()> {
             log("warn");
             strowger::demo::run(&strowger::demo::Args { port: args.port, seconds: args.seconds })
         }
+        Command::Top(args) => {
+            strowger::top::run(&strowger::top::Args { url: args.url, workspace: args.workspace, once: args.once })
+        }
         Command::Simulate(args) => load_tests::simulate::run(args.into()),
         Command::Replay(args) => load_tests::replay::run(args.try_into()?),
         Command::Generate(args) => load_tests::generate::run(args.into()),

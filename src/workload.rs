@@ -95,6 +95,8 @@ pub struct Judged {
 #[derive(Clone, Copy, Debug)]
 pub enum JudgedDetail {
     None,
+    /// The conversation that a message is of: by its id's hash, else by who is in it.
+    Message(Option<u128>, Option<u128>),
     Survey(SurveyScore),
     /// Two customers, by their hashes, that are one from now on.
     Linked(u128, u128),
@@ -116,6 +118,12 @@ impl JudgedDetail {
             Body::SurveyAnswered { ref conversation, kind, score, max, .. } => {
                 let conversation = conversation.as_ref().map(|id| id.hash);
                 JudgedDetail::Survey(SurveyScore { conversation, kind, score, max })
+            }
+            Body::MessageSent { ref conversation, identity, .. } => {
+                JudgedDetail::Message(conversation.as_ref().map(|id| id.hash), identity)
+            }
+            Body::MessageReceived { ref contact, .. } => {
+                JudgedDetail::Message(contact.conversation.as_ref().map(|id| id.hash), contact.identity)
             }
             Body::CustomerLinked { ref customer, ref other } => JudgedDetail::Linked(customer.hash, other.hash),
             _ => JudgedDetail::None,
@@ -333,11 +341,17 @@ impl Workload {
             }
             let told = batch.decisions.get(judged.position.idx as usize).filter(|_| judged.position.seq == batch.seq);
             let conversation = told.and_then(|told| told.conversation.as_ref());
-            if let Some(conversation) = conversation {
-                fold.count_message(judged, &conversation.channel);
-            }
             match judged.detail {
                 _ if judged.outcome == Outcome::Ignored => {}
+                // Most messages change nothing that a decision would tell.
+                JudgedDetail::Message(id, identity) => {
+                    let told = conversation.map(|conversation| &*conversation.channel);
+                    let workspace = self.replica.workspace(&fold.name);
+                    let channel = told.or_else(|| workspace?.channel_of(id, identity));
+                    if let Some(channel) = channel {
+                        fold.count_message(judged, channel);
+                    }
+                }
                 JudgedDetail::Survey(survey) => {
                     // One that is over is in no decision; the views still know it for a while.
                     let ended = || self.views.conversation(survey.conversation?);

@@ -298,6 +298,17 @@ impl<'a> Workspace<'a> {
         }
     }
 
+    /// The channel of a conversation that is there, by its id's hash, else by who is in it.
+    pub fn channel_of(&self, conversation: Option<u128>, identity: Option<u128>) -> Option<&'a str> {
+        let slot = match conversation {
+            Some(hash) => self.state.find_conversation(hash),
+            None => self.state.find_identity(identity?),
+        }?;
+        let row = self.state.conversation(slot);
+        let is_ours = row.workspace() == self.slot;
+        is_ours.then(|| self.state.workspace(self.slot).channels.text(row.channel()))
+    }
+
     /// What waits for an answer of ours: one look at each conversation of the workspace.
     pub fn unanswered(&self) -> Vec<Listed<'a>> {
         let ws = self.state.workspace(self.slot);

@@ -5,6 +5,7 @@
 //! resolve and wrap up; customers of live channels lose patience; some agents take breaks.
 //! No clock and no IO: `Traffic` is told how many milliseconds have passed, and what was decided.
 
+use crate::sources::SourceConfig;
 use rand::Rng;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -36,8 +37,12 @@ const REOPEN_SHARE: f64 = 0.12;
 /// Events that their sender sends twice.
 const REPEATED_SHARE: f64 = 0.01;
 const CUSTOMERS: u32 = 100_000;
+/// Each channel has something every few seconds.
+const SILENT_AFTER_S: u64 = 120;
 
 struct Source {
+    /// Of its events.
+    name: &'static str,
     channel: &'static str,
     entry: Option<&'static str>,
     live: bool,
@@ -46,10 +51,32 @@ struct Source {
 }
 
 const SOURCES: [Source; 4] = [
-    Source { channel: "voice", entry: Some("+49301000"), live: true, mean_gap_ms: 2_800.0, mean_handle_ms: 26_000.0 },
-    Source { channel: "chat", entry: Some("shop"), live: true, mean_gap_ms: 1_900.0, mean_handle_ms: 24_000.0 },
-    Source { channel: "whatsapp", entry: None, live: false, mean_gap_ms: 2_200.0, mean_handle_ms: 26_000.0 },
     Source {
+        name: "demo/voice",
+        channel: "voice",
+        entry: Some("+49301000"),
+        live: true,
+        mean_gap_ms: 2_800.0,
+        mean_handle_ms: 26_000.0,
+    },
+    Source {
+        name: "demo/chat",
+        channel: "chat",
+        entry: Some("shop"),
+        live: true,
+        mean_gap_ms: 1_900.0,
+        mean_handle_ms: 24_000.0,
+    },
+    Source {
+        name: "demo/whatsapp",
+        channel: "whatsapp",
+        entry: None,
+        live: false,
+        mean_gap_ms: 2_200.0,
+        mean_handle_ms: 26_000.0,
+    },
+    Source {
+        name: "demo/email",
         channel: "email",
         entry: Some("help@example.org"),
         live: false,
@@ -97,6 +124,16 @@ pub struct Traffic {
     serial: u64,
     matters: HashMap<String, Matter>,
     agents: Vec<String>,
+}
+
+/// As the config of a server would name them.
+pub fn sources() -> Vec<SourceConfig> {
+    let configured = SOURCES.iter().map(|source| SourceConfig {
+        name: source.channel.into(),
+        prefix: source.name.into(),
+        silent_after_s: Some(SILENT_AFTER_S),
+    });
+    configured.collect()
 }
 
 impl Traffic {
@@ -229,7 +266,8 @@ impl Traffic {
             Action::LosePatience { conversation } => {
                 if self.matters.get(&conversation).is_some_and(|matter| matter.owner.is_none()) {
                     let data = json!({"conversation": conversation, "by": "customer", "actor": {"kind": "customer"}});
-                    events.push(self.event("contact.ended", "demo/customers", data));
+                    let source = self.matters.get(&conversation).map_or(0, |matter| matter.source);
+                    events.push(self.event("contact.ended", SOURCES[source].name, data));
                 }
             }
             Action::WriteAgain { conversation } => self.write_again(conversation, events),
@@ -303,10 +341,10 @@ impl Traffic {
             data["entry"] = entry.into();
         }
         if source.live {
-            return self.event("contact.started", "demo/customers", data);
+            return self.event("contact.started", source.name, data);
         }
         data["message"] = json!({"id": format!("m-{}", self.serial), "kind": "text"});
-        self.event("message.received", "demo/customers", data)
+        self.event("message.received", source.name, data)
     }
 
     fn write_again(&mut self, conversation: String, events: &mut Vec<Value>) {
@@ -335,7 +373,8 @@ impl Traffic {
     fn finish(&mut self, conversation: &str, agent: &str) -> Value {
         if self.is_voice(conversation) && self.rng.random_bool(0.5) {
             let data = json!({"conversation": conversation, "by": "customer", "actor": {"kind": "customer"}});
-            return self.event("contact.ended", "demo/customers", data);
+            let source = self.matters.get(conversation).map_or(0, |matter| matter.source);
+            return self.event("contact.ended", SOURCES[source].name, data);
         }
         let epoch = self.matters.get(conversation).map_or(0, |matter| matter.epoch);
         let actor = json!({"kind": "agent", "id": agent});

@@ -4,7 +4,7 @@
 
 use super::answers::AnswerPosition;
 use super::problem::Problem;
-use super::tagged::tagged;
+use super::tagged::tagged_by;
 use super::views::{owned, unknown_workspace};
 use super::{HttpState, off_async_threads};
 use crate::sources::{Heard, wall_ms};
@@ -164,8 +164,11 @@ pub async fn board(
     Path(workspace): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let board = made(&state, workspace).await?;
-    Ok(tagged(&headers, &board))
+    let mut board = made(&state, workspace).await?;
+    let at = std::mem::take(&mut board.at);
+    let news = serde_json::to_vec(&board).unwrap_or_default();
+    board.at = at;
+    Ok(tagged_by(&headers, &news, serde_json::to_vec(&board).unwrap_or_default()))
 }
 
 /// Made off the async threads: it takes the shard's lock.

@@ -1,6 +1,6 @@
 //! `GET /openapi.json`: the HTTP side described, from the handlers' own annotations.
 
-use super::{answers, board, clock, decisions, events, open, probes, problem, stream, views};
+use super::{answers, board, clock, decisions, events, open, pages, probes, problem, stream, views};
 use axum::Json;
 use utoipa::OpenApi;
 
@@ -24,6 +24,9 @@ use utoipa::OpenApi;
         stream::stream,
         decisions::stream,
         clock::clock,
+        pages::root,
+        pages::wallboard,
+        pages::docs,
         probes::metrics,
         probes::livez,
         probes::readyz,

@@ -79,7 +79,7 @@ pub struct Hub {
     params(("workspace" = String, Path, description = "Percent-encoded"), StreamQuery,
         ("Last-Event-ID" = Option<String>, Header, description = "Goes before `after`: what a browser sends when it connects again")),
     responses(
-        (status = 200, description = "Server-sent events. `board`: a Board, at once and then at most once a second. `decision`: a structured CloudEvent, its position as id. `dropped`: the reader was too slow; `stopping`: the node stops, or is no longer the owner. After both the stream ends", body = String, content_type = "text/event-stream"),
+        (status = 200, description = "Server-sent events. `board`: a Board, at once and then at most once a second; `alive`: nothing else, every 15 s. `decision`: a structured CloudEvent, its position as id. `dropped`: the reader was too slow; `stopping`: the node stops, or is no longer the owner. After both the stream ends", body = String, content_type = "text/event-stream"),
         (status = 400, description = "A position that is none", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No such workspace", body = Problem, content_type = "application/problem+json"),
         (status = 429, description = "Too many listeners", body = Problem, content_type = "application/problem+json"),
@@ -328,7 +328,7 @@ impl Listener {
                     Err(broadcast::error::RecvError::Lagged(_)) => Next::Missed,
                     Err(broadcast::error::RecvError::Closed) => Next::Ends(End::Stopping),
                 },
-                _ = alive.tick() => Next::Frame(Bytes::from_static(b": alive\n\n")),
+                _ = alive.tick() => Next::Frame(frame("alive", None, b"{}")),
                 () = stopped(&mut self.stopping) => Next::Ends(End::Stopping),
                 () = self.frames.closed() => Next::Ends(End::Gone),
             };

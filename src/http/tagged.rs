@@ -9,8 +9,13 @@ use std::hash::{DefaultHasher, Hasher};
 pub fn tagged(headers: &HeaderMap, answer: &impl Serialize) -> Response {
     // A struct of texts and numbers cannot fail to be JSON.
     let body = serde_json::to_vec(answer).unwrap_or_default();
+    tagged_by(headers, &body.clone(), body)
+}
+
+/// The same, where only a part of it says something: that it is told later is no news.
+pub fn tagged_by(headers: &HeaderMap, news: &[u8], body: Vec<u8>) -> Response {
     let mut hasher = DefaultHasher::new();
-    hasher.write(&body);
+    hasher.write(news);
     let tag = format!("\"{:016x}\"", hasher.finish());
     let is_known = asked(headers, &tag);
     let mut response = match is_known {

@@ -17,6 +17,7 @@ mod http;
 mod incidents;
 mod kill;
 mod licences;
+mod live;
 mod metrics;
 mod node;
 mod on_kafka;
