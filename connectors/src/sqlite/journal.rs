@@ -83,9 +83,7 @@ impl SqliteStore {
 
     /// A handle for one thread; its acks go to `acks`.
     pub fn journal(&self, acks: Sender<Acked>, wake: Wake) -> Result<SqliteJournal, JournalError> {
-        let reader =
-            Connection::open_with_flags(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)
-                .map_err(|error| failed(&self.path, &error))?;
+        let reader = open_reader(&self.path)?;
         Ok(SqliteJournal { reader, shards: self.shards, appends: self.appends.clone(), acks, wake })
     }
 
@@ -146,6 +144,16 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "locking_mode", "NORMAL")?;
     connection.busy_timeout(Duration::from_secs(5))?;
     Ok(connection)
+}
+
+fn open_reader(path: &Path) -> Result<Connection, JournalError> {
+    let open = || {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let reader = Connection::open_with_flags(path, flags)?;
+        reader.busy_timeout(Duration::from_secs(5))?;
+        Ok(reader)
+    };
+    open().map_err(|error| failed(path, &error))
 }
 
 fn create(connection: &Connection, shards: u16) -> rusqlite::Result<u16> {
@@ -280,6 +288,24 @@ pub struct SqliteJournal {
 }
 
 impl SqliteJournal {
+    /// The journal at `path` for one who only reads, and how many shards it has. No lock is taken and no record can be
+    /// written, so another process may own it meanwhile.
+    pub fn read_only(path: &Path) -> Result<(SqliteJournal, u16), JournalError> {
+        if !path.is_file() {
+            return Err(refused(format!("there is no journal at {}", path.display())));
+        }
+        let reader = open_reader(path)?;
+        let shards: rusqlite::Result<String> =
+            reader.query_row("SELECT value FROM meta WHERE name = 'shards'", [], |row| row.get(0));
+        let shards = match shards.map(|shards| shards.parse()) {
+            Ok(Ok(shards)) => shards,
+            Ok(Err(_)) => return Err(refused(format!("{} does not say how many shards it has", path.display()))),
+            Err(error) => return Err(refused(format!("{} is no journal: {error}", path.display()))),
+        };
+        let (appends, acks) = (bounded(1).0, bounded(1).0);
+        Ok((SqliteJournal { reader, shards, appends, acks, wake: Arc::new(|_| {}) }, shards))
+    }
+
     fn scan(&mut self, shard: u16, from: u64, visit: &mut Visit<'_>) -> Result<u64, JournalError> {
         assert!(shard < self.shards, "shard {shard} of {}", self.shards);
         let unavailable = |error: rusqlite::Error| JournalError::Unavailable(error.to_string());
