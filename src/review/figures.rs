@@ -222,6 +222,8 @@ pub struct Piece {
     pub local: String,
     pub entries: u64,
     pub answered: u64,
+    pub answered_in_time: u64,
+    /// Answered or not.
     pub late: u64,
 }
 

@@ -140,6 +140,8 @@ struct Line {
     entered_at: u64,
     queued_at: u64,
     service_level_ms: u64,
+    /// Until then an abandon is a short one, and nobody is late.
+    short_until: u64,
 }
 
 #[derive(Clone, Copy)]
@@ -268,6 +270,8 @@ pub struct Review {
     closings: HashMap<u32, Closings>,
     /// How long a queue that closed still serves who waits, as the present policy says.
     drains: HashMap<u32, u64>,
+    /// Which abandons are short, by channel.
+    shorts: HashMap<u32, u64>,
     policies: Vec<(u64, u64)>,
     goals: HashMap<u32, Goal>,
     clock_targets: Vec<ClockTarget>,
@@ -310,11 +314,6 @@ impl<'a> Telling<'a> {
         self.told.agent.as_ref()
     }
 
-    fn line(&self) -> Line {
-        let ToldConversation { queued_at, service_level_ms, .. } = *self.conversation;
-        Line { spot: self.spot, entered_at: self.time(), queued_at, service_level_ms }
-    }
-
     fn is_moving_on(&self) -> bool {
         matches!(self.told.decision_type, DecisionType::ConversationQueued | DecisionType::ConversationMerged)
     }
@@ -345,6 +344,7 @@ impl Review {
             customers: Customers::default(),
             closings: HashMap::new(),
             drains: HashMap::new(),
+            shorts: HashMap::new(),
             policies: Vec::new(),
             goals: HashMap::new(),
             clock_targets: Vec::new(),
@@ -364,6 +364,11 @@ impl Review {
     /// A policy came into force.
     pub fn configured(&mut self, policy: &Policy, at: u64) {
         self.drains.clear();
+        self.shorts.clear();
+        for channel in &policy.channels {
+            let index = self.channels.names.at(&channel.name);
+            self.shorts.insert(index, channel.short_abandon_ms);
+        }
         for queue in &policy.queues {
             let index = self.queues.names.at(&queue.name);
             self.drains.insert(index, queue.drain_after_close_ms);
@@ -554,7 +559,7 @@ impl Review {
             self.pass_by(telling, open.spot, Exit::Overflowed);
         }
         open.spot = telling.spot;
-        open.place = Place::Line(telling.line());
+        open.place = Place::Line(self.line(telling));
         self.enter(telling.spot, telling.time());
         self.passes(telling, &format!("#{}", telling.conversation.queue));
         self.open.insert(telling.id(), open);
@@ -811,6 +816,14 @@ impl Review {
             }
         }
         self.waits_on(telling);
+    }
+
+    /// A stay that begins with this decision.
+    fn line(&self, telling: Telling<'_>) -> Line {
+        let ToldConversation { queued_at, service_level_ms, arrival, live, .. } = *telling.conversation;
+        let short_ms = self.shorts.get(&telling.spot.channel).filter(|_| live).copied().unwrap_or(0);
+        let short_until = arrival.saturating_add(short_ms);
+        Line { spot: telling.spot, entered_at: telling.time(), queued_at, service_level_ms, short_until }
     }
 
     /// One that waits is judged by what is told of it last.

@@ -15,6 +15,10 @@ const ROWS_MAX: usize = 60;
 /// Queues whose waits are drawn, days that are columns of a table.
 const DRAWN_MAX: usize = 12;
 const COLUMNS_MAX: usize = 14;
+/// Columns of a table that does not need the whole width.
+const NARROW_MAX: usize = 5;
+/// Characters of a name that may be broken.
+const LONG: usize = 28;
 
 const STYLE: &str = include_str!("page.css");
 
@@ -178,7 +182,8 @@ impl Page<'_> {
     /// Rows of cells that are HTML already.
     fn table(&mut self, columns: &[Column<'_>], rows: &[Vec<String>]) {
         let class = |is_number: bool| if is_number { " class=\"n\"" } else { "" };
-        self.out.push_str("<div class=\"wide\"><table><thead><tr>");
+        let narrow = if columns.len() <= NARROW_MAX { " class=\"narrow\"" } else { "" };
+        let _ = write!(self.out, "<div class=\"wide\"><table{narrow}><thead><tr>");
         for (heading, is_number) in columns {
             let _ = write!(self.out, "<th{}>{heading}</th>", class(*is_number));
         }
@@ -228,7 +233,7 @@ impl Page<'_> {
         let Figures { workspace, from, to, zone, made_at, journal, policies, .. } = self.figures;
         let versions: Vec<String> =
             policies.iter().map(|policy| format!("{} (since {})", policy.version, self.at(&policy.since))).collect();
-        let range = format!("{} to {}", self.at(from), self.at(to));
+        let range = format!("{} to {}", moment(self.zone, from), moment(self.zone, to));
         let zone = escaped(zone);
         let html = format!(
             "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -299,6 +304,7 @@ impl Page<'_> {
         self.groups(&figures.by_channel, "Channel");
         self.add("<h3>By tier</h3>");
         self.groups(&figures.by_tier, "Tier");
+        self.five_names();
     }
 
     fn groups(&mut self, groups: &[Group], what: &str) {
@@ -308,22 +314,10 @@ impl Page<'_> {
             columns.extend([numbers("T"), numbers("Goal")]);
         }
         columns.extend([numbers("Service level"), words("")]);
-        let rest = [
-            "Entries",
-            "Answered",
-            "In time",
-            "Late",
-            "Abandoned",
-            "Excluded",
-            "Mean wait",
-            "of answered",
-            "SL 2",
-            "of arrivals",
-            "w/o early abandons",
-            "Mean work",
-        ];
-        columns.extend(rest.map(numbers));
-        let row = |group: &Group| {
+        let rest = ["Entries", "Answered", "In time", "Late", "Abandoned", "", "Excluded", "Mean wait", "Mean work"]
+            .map(numbers);
+        columns.extend(rest);
+        let row = |group: &&Group| {
             let mut cells = vec![named(&group.name)];
             if has_goal {
                 cells.extend([duration(group.threshold_s), percent(group.goal)]);
@@ -335,19 +329,37 @@ impl Page<'_> {
                 thousands(group.answered),
                 thousands(group.answered_in_time),
                 thousands(group.late),
-                format!("{} <i>{}</i>", thousands(group.abandoned), percent(group.abandonment)),
+                thousands(group.abandoned),
+                percent(group.abandonment),
                 thousands(group.excluded.sum()),
                 duration(group.asa_s),
-                percent(group.of_answered),
-                percent(group.sl2),
-                percent(group.of_arrivals),
-                percent(group.without_early_abandons),
                 duration(group.mean_work_s),
             ]);
             cells
         };
-        let with_all = groups.iter().filter(|group| group.entries + group.handled > 0);
-        let rows: Vec<Vec<String>> = with_all.map(row).collect();
+        let there: Vec<&Group> = groups.iter().filter(|group| group.entries + group.handled > 0).collect();
+        let rows: Vec<Vec<String>> = there.iter().map(row).collect();
+        self.table(&columns, &rows);
+    }
+
+    /// Whoever reads another system's figure finds it here.
+    fn five_names(&mut self) {
+        let figures = self.figures;
+        self.add("<h3>Under its five names</h3>");
+        let names = ["service level", "of answered", "SL 2", "of arrivals", "without early abandons"].map(numbers);
+        let columns: Vec<Column<'_>> = [words(""), words("")].into_iter().chain(names).collect();
+        let row = |what: &str, group: &Group| {
+            let shares =
+                [group.service_level, group.of_answered, group.sl2, group.of_arrivals, group.without_early_abandons];
+            [what.to_string(), named(&group.name)].into_iter().chain(shares.map(percent)).collect::<Vec<String>>()
+        };
+        let mut rows = vec![row("all", &Group { name: "all".into(), ..figures.all.clone() })];
+        rows[0][1].clear();
+        for (what, groups) in
+            [("queue", &figures.by_queue), ("channel", &figures.by_channel), ("tier", &figures.by_tier)]
+        {
+            rows.extend(groups.iter().filter(|group| group.entries > 0).map(|group| row(what, group)));
+        }
         self.table(&columns, &rows);
     }
 
@@ -384,9 +396,8 @@ impl Page<'_> {
         self.section(
             "Volume",
             &format!(
-                "Entries into queues by the {width} of the entry, and what came of them: \
-                 <i class=\"key there\"></i> entries, <i class=\"key well\"></i> of them answered, \
-                 <i class=\"key badly\"></i> of them late."
+                "Entries into queues by the {width} of the entry: <i class=\"key well\"></i> answered in time, \
+                 <i class=\"key badly\"></i> late, <i class=\"key there\"></i> neither."
             ),
         );
         self.add(&plots::timeline(figures));
@@ -458,7 +469,7 @@ impl Page<'_> {
         let columns = [
             words("Clock"),
             words("Targets, the first that fits"),
-            numbers("Met"),
+            numbers("Compliance"),
             words(""),
             numbers("Met"),
             numbers("Missed"),
@@ -498,46 +509,53 @@ impl Page<'_> {
         if figures.by_agent.is_empty() {
             return self.note("Nobody was online.");
         }
-        let columns = [
-            words("Agent"),
-            words("Team"),
+        let has_teams = figures.by_agent.iter().any(|agent| !agent.team.is_empty());
+        let mut columns = vec![words("Agent")];
+        columns.extend(has_teams.then_some(words("Team")));
+        columns.extend([
             numbers("Online"),
             numbers("Assigned"),
-            numbers("In time"),
+            numbers("Answered in time"),
             words(""),
             numbers("Handled"),
             numbers("Mean work"),
+            numbers("Resolved"),
             numbers("Replies"),
             numbers("Mean response"),
-            numbers("Resolved"),
-            numbers("First answer"),
-            numbers("Next answers"),
-            numbers("Resolution"),
-            numbers("Declined, not heard"),
-            numbers("Hand-overs, without note"),
-            numbers("Duplicates"),
-        ];
+            numbers("Declined"),
+            numbers("Not heard"),
+        ]);
         let row = |agent: &AgentGroup| {
             let meter = agent.of_answered.map_or(String::new(), |share| plots::meter(share, None));
-            vec![
-                named(&agent.name),
-                escaped(&agent.team),
+            let mut cells = vec![named(&agent.name)];
+            cells.extend(has_teams.then(|| named(&agent.team)));
+            cells.extend([
                 duration(Some(agent.online_s)),
                 thousands(agent.assigned),
                 percent(agent.of_answered),
                 meter,
                 thousands(agent.handled),
                 duration(agent.mean_work_s),
+                thousands(agent.resolved),
                 thousands(agent.replied),
                 duration(agent.average_response_s),
-                thousands(agent.resolved),
-                clock_cell(agent.clocks.get("first_response")),
-                clock_cell(agent.clocks.get("next_response")),
-                clock_cell(agent.clocks.get("resolution")),
-                format!("{}, {}", agent.offers.declined, agent.offers.expired),
-                format!("{}, {}", agent.handovers, agent.handovers_without_note),
-                thousands(agent.collisions),
-            ]
+                thousands(agent.offers.declined),
+                thousands(agent.offers.expired),
+            ]);
+            cells
+        };
+        let rows: Vec<Vec<String>> = figures.by_agent.iter().map(row).collect();
+        self.table(&columns, &rows);
+        let kinds: Vec<&'static str> = figures.all.clocks.keys().copied().collect();
+        let names: Vec<String> = kinds.iter().map(|kind| clock_name(kind)).collect();
+        let mut columns = vec![words("Agent")];
+        columns.extend(names.iter().map(|name| numbers(name.as_str())));
+        columns.extend([numbers("Hand-overs"), numbers("Without a note"), numbers("Duplicate replies")]);
+        let row = |agent: &AgentGroup| {
+            let mut cells = vec![named(&agent.name)];
+            cells.extend(kinds.iter().map(|kind| clock_cell(agent.clocks.get(kind))));
+            cells.extend([agent.handovers, agent.handovers_without_note, agent.collisions].map(thousands));
+            cells
         };
         let rows: Vec<Vec<String>> = figures.by_agent.iter().map(row).collect();
         self.table(&columns, &rows);
@@ -752,6 +770,13 @@ fn at(zone: &Zone, utc: &str) -> String {
     escaped(&format!("{date} {}", time.get(1..9).unwrap_or("")))
 }
 
+/// `Mon 16 Nov 2026, 00:00`
+fn moment(zone: &Zone, utc: &str) -> String {
+    let local = at(zone, utc);
+    let (date, time) = local.split_at_checked(10).unwrap_or((&local, ""));
+    format!("{} {}, {}", plots::day_name(date), date.get(..4).unwrap_or(""), time.trim().get(..5).unwrap_or(""))
+}
+
 /// `2026-11-16 00:00 UTC`
 fn utc(text: &str) -> String {
     let text = text.get(..16).unwrap_or(text).replace('T', " ");
@@ -760,7 +785,11 @@ fn utc(text: &str) -> String {
 
 /// A name from outside.
 fn named(name: &str) -> String {
-    if name.is_empty() { "<span class=\"none\">none</span>".into() } else { escaped(name) }
+    match name.len() {
+        0 => "<span class=\"none\">none</span>".into(),
+        LONG.. => format!("<span class=\"long\">{}</span>", escaped(name)),
+        _ => escaped(name),
+    }
 }
 
 /// A share against its goal, in words that need no colour.

@@ -7,8 +7,8 @@ use std::fmt::Write;
 
 /// What is well, what is not, and what is only there.
 pub const WELL: &str = "#0072b2";
-pub const BADLY: &str = "#d55e00";
-const THERE: &str = "#b9cfdf";
+pub const BADLY: &str = "#e69f00";
+const THERE: &str = "#c9d3da";
 const INK: &str = "#333";
 const FAINT: &str = "#ddd";
 const WIDTH: f64 = 1_000.0;
@@ -57,7 +57,7 @@ fn axis_end(most: u64) -> u64 {
     }
 }
 
-/// Entries in pieces of time, those answered within them, and those that were late.
+/// Entries in pieces of time, one upon the other: answered in time, late, and the others.
 pub fn timeline(figures: &Figures) -> String {
     const LEFT: f64 = 44.0;
     const TOP: f64 = 10.0;
@@ -76,14 +76,14 @@ pub fn timeline(figures: &Figures) -> String {
         let x = LEFT + nth as f64 * width;
         let gap = if width > 3.0 { 1.0 } else { 0.0 };
         let title = piece_title(piece);
-        let bar = |body: &mut String, count: u64, fill: &str| {
-            if count > 0 {
-                rect(body, (x, y(count)), (width - gap, TOP + HEIGHT - y(count)), fill, &title);
+        let mut below = 0;
+        let late_or_before = piece.answered_in_time + piece.late;
+        for (up_to, fill) in [(piece.answered_in_time, WELL), (late_or_before, BADLY), (piece.entries, THERE)] {
+            if up_to > below {
+                rect(&mut body, (x, y(up_to)), (width - gap, y(below) - y(up_to)), fill, &title);
+                below = up_to;
             }
-        };
-        bar(&mut body, piece.entries, THERE);
-        bar(&mut body, piece.answered, WELL);
-        bar(&mut body, piece.late, BADLY);
+        }
     }
     let labelled = labels_of(pieces, width);
     for (nth, label) in labelled {
@@ -91,12 +91,12 @@ pub fn timeline(figures: &Figures) -> String {
         line(&mut body, (x, TOP + HEIGHT), (x, TOP + HEIGHT + 5.0), INK, "");
         text(&mut body, (x + 2.0, TOP + HEIGHT + 16.0), "start", &label);
     }
-    svg(WIDTH, TOP + HEIGHT + 24.0, "Entries over time, and how many of them were answered and late", &body)
+    svg(WIDTH, TOP + HEIGHT + 24.0, "Entries over time, and how many of them were answered in time and late", &body)
 }
 
 fn piece_title(piece: &Piece) -> String {
-    let Piece { local, entries, answered, late } = piece;
-    format!("{local}: {entries} entries, {answered} of them answered, {late} late")
+    let Piece { local, entries, answered, answered_in_time, late } = piece;
+    format!("{local}: {entries} entries, {answered} answered, {answered_in_time} of them in time, {late} late")
 }
 
 /// The pieces that get a label, at least a label's width apart: where a day begins, else the hours.
@@ -107,30 +107,26 @@ fn labels_of(pieces: &[Piece], width: f64) -> Vec<(usize, String)> {
     let mut labels: Vec<(usize, String)> = Vec::new();
     for (nth, piece) in pieces.iter().enumerate() {
         let is_candidate = if by_day { begins_day(piece) } else { true };
-        let apart = if by_day { 82.0 } else { 46.0 };
+        let apart = if by_day { 74.0 } else { 46.0 };
         let is_free = labels.last().is_none_or(|(last, _)| (nth - last) as f64 * width >= apart);
         let fits = (pieces.len() - nth) as f64 * width >= apart * 0.6;
         if is_candidate && is_free && fits {
             let (date, time) = piece.local.split_at_checked(10).unwrap_or((&piece.local, ""));
-            labels.push((nth, if by_day { date.to_string() } else { time.trim().to_string() }));
+            labels.push((nth, if by_day { day_name(date) } else { time.trim().to_string() }));
         }
     }
     labels
 }
 
-/// Service level by day: blue at its goal, orange and hatched below it.
+/// Service level by day: dark at the goal, light below it.
 pub fn days(figures: &Figures) -> String {
     const LEFT: f64 = 44.0;
     const TOP: f64 = 18.0;
     const HEIGHT: f64 = 150.0;
     let days = &figures.by_day;
-    let width = ((WIDTH - LEFT) / days.len().max(1) as f64).min(90.0);
+    let width = ((WIDTH - LEFT) / days.len().max(1) as f64).min(137.0);
     let y = |share: f64| TOP + HEIGHT - HEIGHT * share;
-    let mut body = String::from(
-        "<defs><pattern id=\"hatch\" width=\"5\" height=\"5\" patternUnits=\"userSpaceOnUse\" \
-         patternTransform=\"rotate(45)\"><rect width=\"5\" height=\"5\" fill=\"#d55e00\"/>\
-         <rect width=\"1.4\" height=\"5\" fill=\"#fff\"/></pattern></defs>",
-    );
+    let mut body = String::new();
     for tick in [0.0, 0.25, 0.5, 0.75, 1.0] {
         line(&mut body, (LEFT, y(tick)), (WIDTH, y(tick)), FAINT, "");
         text(&mut body, (LEFT - 6.0, y(tick) + 4.0), "end", &format!("{:.0} %", tick * 100.0));
@@ -140,8 +136,8 @@ pub fn days(figures: &Figures) -> String {
         let (x, middle) = (LEFT + nth as f64 * width, LEFT + (nth as f64 + 0.5) * width);
         if let Some(share) = day.service_level {
             let is_well = goal.is_none_or(|goal| share >= goal);
-            let fill = if is_well { WELL } else { "url(#hatch)" };
-            let bar_width = (width * 0.7).max(1.0);
+            let fill = if is_well { WELL } else { BADLY };
+            let bar_width = (width * 0.7).clamp(1.0, 64.0);
             rect(&mut body, (middle - bar_width / 2.0, y(share)), (bar_width, HEIGHT * share), fill, &day_title(day));
             if width >= 44.0 {
                 text(&mut body, (middle, y(share) - 4.0), "middle", &percent(Some(share)));
@@ -218,9 +214,9 @@ pub fn waits(figures: &Figures, waits: &Waits) -> String {
 
 fn short(bound_s: u64) -> String {
     match bound_s {
-        0..60 => format!("{bound_s} s"),
-        60..3_600 => format!("{} m", bound_s / 60),
-        _ => format!("{} h", bound_s / 3_600),
+        0..60 => format!("{bound_s}s"),
+        60..3_600 => format!("{}m", bound_s / 60),
+        _ => format!("{}h", bound_s / 3_600),
     }
 }
 

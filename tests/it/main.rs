@@ -23,5 +23,6 @@ mod on_kafka;
 mod player;
 mod readme;
 mod recovery;
+mod review;
 mod routing;
 mod sync_calls;

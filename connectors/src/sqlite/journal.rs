@@ -466,6 +466,25 @@ mod tests {
     }
 
     #[test]
+    fn who_only_reads_needs_no_lock_and_makes_no_file() {
+        let folder = Folder::new();
+        let refused = |path: &Path| match SqliteJournal::read_only(path) {
+            Err(error) => error.to_string(),
+            Ok(_) => panic!("there is nothing to read"),
+        };
+        assert!(refused(&folder.file()).starts_with("there is no journal at "));
+        assert!(!folder.file().exists());
+        let store = SqliteStore::open(&folder.file(), 3).unwrap();
+        let (mut journal, shards) = SqliteJournal::read_only(&folder.file()).unwrap();
+        assert_eq!((shards, journal.read(0, 0, &mut |_, _| Ok(())).unwrap()), (3, 0));
+        assert!(journal.reader.execute("INSERT INTO meta VALUES ('a', 'b')", []).is_err(), "it cannot write");
+        drop(store);
+        let other = folder.0.join("other.db");
+        std::fs::write(&other, "no database").unwrap();
+        assert!(refused(&other).contains("other.db is no journal: "));
+    }
+
+    #[test]
     fn what_is_committed_is_there_after_a_restart() {
         let folder = Folder::new();
         let before = {

@@ -87,7 +87,8 @@ impl Review {
     fn judge_who_waits(&mut self, known_until: u64) {
         let waiting: Vec<Line> = self.open.values().filter_map(Open::line).collect();
         for line in waiting {
-            if self.waited_ms(line.spot.queue, line.queued_at, known_until) > line.service_level_ms {
+            let waited_ms = self.waited_ms(line.spot.queue, line.queued_at, known_until);
+            if waited_ms > line.service_level_ms && known_until > line.short_until {
                 self.is_late(line.spot, line.entered_at);
             }
         }
@@ -141,7 +142,13 @@ impl Review {
         let none = Counts::default();
         let piece = |at: i64| {
             let counts = self.pieces.get(&at).unwrap_or(&none);
-            Piece { local: local_text(at, 16), entries: counts.entries, answered: counts.answered(), late: counts.late }
+            Piece {
+                local: local_text(at, 16),
+                entries: counts.entries,
+                answered: counts.answered(),
+                answered_in_time: counts.answered_in_time,
+                late: counts.late,
+            }
         };
         (0..=(last - first) / width).map(|nth| piece(first + nth * width)).collect()
     }

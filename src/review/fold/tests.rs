@@ -261,6 +261,14 @@ fn who_waits_past_t_at_the_end_is_late_unless_the_queue_closed_before() {
     assert_eq!((figures.all.late, figures.all.undecided), (0, 1));
     assert_eq!((figures.closures[0].emergency_s, figures.closures[0].is_closed), (3_600.0, true));
     let mut center = Center::new();
+    let long_short = engine::policy::Channel { name: "voice".into(), short_abandon_ms: 60_000, ..Default::default() };
+    center.review.configured(&Policy { channels: vec![long_short], ..Policy::default() }, center.now);
+    center.tell_with("rings", DecisionType::ConversationQueued, Reason::New, |_, c| {
+        (c.channel, c.live) = ("voice".into(), true);
+    });
+    center.now += T_MS + 1;
+    assert_eq!(center.finish().all.undecided, 1, "were it to leave now, it had been short");
+    let mut center = Center::new();
     center.arrives("waits");
     center.now += T_MS + 1;
     let figures = center.finish();
