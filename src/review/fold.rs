@@ -6,20 +6,20 @@
 //! (`workload::conversations`), by channel, tier and agent too and for any range. Those know the engine's state, this
 //! knows decisions and the policies between them.
 
+mod books;
+mod lapses;
 mod report;
 
-use super::figures::{
-    Chain, ClockTarget, Collision, ContextCase, Group, LISTED_MAX, Listed, Missed, Offers, Slow, seconds,
-};
+use self::books::{Agent, Closings, Goal, Groups, Names, Shut, Top, WaitCounts};
+use super::figures::{Chain, ClockTarget, Collision, ContextCase, Missed, Slow, seconds};
 use super::zone::Zone;
 use crate::workload::context::Customers;
-use crate::workload::conversations::{compliance_of, count_exit, is_way_out};
-use crate::workload::words::{ContextLoss, Ended, Entry, Exit, Transfer, Trigger};
-use connectors::codec::timestamp;
-use engine::decision::{AgentState, DecisionType, PhaseWord, Reason, Told, ToldAgent, ToldClock, ToldConversation};
+use crate::workload::conversations::{count_exit, is_way_out};
+use crate::workload::words::{ContextLoss, Ended, Entry, Exit, Transfer};
+use engine::decision::{AgentState, DecisionType, PhaseWord, Reason, Told, ToldAgent, ToldConversation};
 use engine::id::{HashKey, Kind as IdKind};
 use engine::policy::{ClockKind, Policy};
-use load_tests::service_level::{Compliance, Counts, Spans};
+use load_tests::service_level::Counts;
 use std::collections::{BTreeMap, HashMap};
 
 /// Stations of a chain of hand-overs that are remembered.
@@ -55,73 +55,6 @@ impl Range {
     fn piece_ms(&self) -> u64 {
         let length = self.to - self.from;
         PIECES_MS.into_iter().find(|piece| length.div_ceil(*piece) <= PIECES_MAX).unwrap_or(DAY_MS)
-    }
-}
-
-/// Names by number, in the order in which they came.
-#[derive(Default)]
-struct Names {
-    index: HashMap<Box<str>, u32>,
-    names: Vec<Box<str>>,
-}
-
-impl Names {
-    fn at(&mut self, name: &str) -> u32 {
-        if let Some(at) = self.index.get(name) {
-            return *at;
-        }
-        let at = self.names.len() as u32;
-        self.names.push(name.into());
-        self.index.insert(name.into(), at);
-        at
-    }
-
-    fn name(&self, at: u32) -> &str {
-        &self.names[at as usize]
-    }
-}
-
-/// Counts by name.
-#[derive(Default)]
-struct Groups {
-    names: Names,
-    counts: HashMap<u32, Counts>,
-}
-
-impl Groups {
-    fn groups(&self) -> Vec<Group> {
-        let mut groups: Vec<Group> =
-            self.counts.iter().map(|(at, counts)| Group::of(self.names.name(*at), counts)).collect();
-        groups.sort_by(|a, b| a.name.cmp(&b.name));
-        groups
-    }
-}
-
-/// The highest ranks of all that were pushed; of equal ones the earlier first.
-struct Top<T> {
-    total: u64,
-    kept: Vec<(u64, T)>,
-}
-
-impl<T> Default for Top<T> {
-    fn default() -> Top<T> {
-        Top { total: 0, kept: Vec::new() }
-    }
-}
-
-impl<T> Top<T> {
-    fn push(&mut self, rank: u64, item: T) {
-        self.total += 1;
-        let at = self.kept.partition_point(|(other, _)| *other >= rank);
-        if at < LISTED_MAX {
-            self.kept.insert(at, (rank, item));
-            self.kept.truncate(LISTED_MAX);
-        }
-    }
-
-    fn listed(self) -> Listed<T> {
-        let more = self.total - self.kept.len() as u64;
-        Listed { total: self.total, more, shown: self.kept.into_iter().map(|(_, item)| item).collect() }
     }
 }
 
@@ -197,53 +130,6 @@ struct Resolved {
     first_at: u64,
     /// Whether a person resolved it.
     counted: bool,
-}
-
-#[derive(Default)]
-struct Agent {
-    team: Box<str>,
-    online_since: Option<u64>,
-    online_ms: u64,
-    assigned: u64,
-    answered_in_time: u64,
-    answered_late: u64,
-    handled: u64,
-    work_ms: u64,
-    resolved: u64,
-    replied: u64,
-    turns: Spans,
-    clocks: [Compliance; KINDS],
-    offers: Offers,
-    handovers: u64,
-    handovers_without_note: u64,
-    collisions: u64,
-}
-
-/// A queue that is closed.
-#[derive(Clone, Copy)]
-struct Shut {
-    since: u64,
-    by_emergency: bool,
-}
-
-#[derive(Default)]
-struct Closings {
-    closed_ms: u64,
-    emergency_ms: u64,
-    closings: u64,
-    now: Option<Shut>,
-}
-
-#[derive(Clone, Copy, Default)]
-struct WaitCounts {
-    answered: [u64; WAIT_BOUNDS_S.len() + 1],
-    abandoned: [u64; WAIT_BOUNDS_S.len() + 1],
-}
-
-/// What the policy of the range asks of a queue.
-struct Goal {
-    permille: u16,
-    service_level_ms: u64,
 }
 
 pub struct Review {
@@ -625,47 +511,6 @@ impl Review {
         self.handed_over(telling, if is_warm { Transfer::Warm } else { Transfer::Blind });
     }
 
-    fn handed_over(&mut self, telling: Telling<'_>, transfer: Transfer) {
-        let has_note = telling.conversation.has_note;
-        let giver = self.giver(telling);
-        if self.range.contains(telling.time()) {
-            let counts = self.handovers.entry(telling.spot.queue).or_default();
-            counts[transfer as usize][usize::from(has_note)] += 1;
-            let from = if giver.is_empty() { format!("#{}", telling.conversation.queue) } else { giver.clone() };
-            let fresh = || Chain { conversation: telling.conversation.id.to_string(), handovers: 0, path: vec![from] };
-            self.chains.entry(telling.id()).or_insert_with(fresh).handovers += 1;
-        }
-        if !giver.is_empty() {
-            let agent = self.agent_names.at(&giver);
-            self.credit(agent, telling.time(), |agent| {
-                agent.handovers += 1;
-                agent.handovers_without_note += u64::from(!has_note);
-            });
-        }
-        if !has_note {
-            self.lost_context(telling, ContextLoss::HandoverWithoutNote, &giver);
-        }
-        self.comes_from_owner(telling, Entry::Transfer);
-    }
-
-    /// Who has it until this decision; empty: nobody.
-    fn giver(&self, telling: Telling<'_>) -> String {
-        match self.open.get(&telling.conversation.id).map(|open| open.place) {
-            Some(Place::Held { owner, .. }) => self.agent_names.name(owner).to_string(),
-            _ => telling.conversation.previous_owner.to_string(),
-        }
-    }
-
-    /// A station of a conversation that was handed over.
-    fn passes(&mut self, telling: Telling<'_>, station: &str) {
-        if let Some(chain) = self.chains.get_mut(&telling.conversation.id)
-            && chain.path.len() < PATH_MAX
-            && chain.path.last().is_none_or(|last| last != station)
-        {
-            chain.path.push(station.into());
-        }
-    }
-
     /// Its owner, if it has one, lets go; what follows says where it goes.
     fn comes_from_owner(&mut self, telling: Telling<'_>, coming: Entry) {
         let Some(mut open) = self.open.remove(&telling.conversation.id) else { return };
@@ -708,13 +553,6 @@ impl Review {
         queue
     }
 
-    fn turned_away(&mut self, telling: Telling<'_>, queue: u32, how: &'static str) {
-        if self.range.contains(telling.time()) {
-            let queue = self.queues.names.name(queue).to_string();
-            *self.turned_away.entry((queue, how, telling.reason().word())).or_default() += 1;
-        }
-    }
-
     fn deflected(&mut self, telling: Telling<'_>) {
         let queue = self.sent_away(telling);
         self.turned_away(telling, queue, "deflected");
@@ -752,24 +590,6 @@ impl Review {
             let resolved = Resolved { at, spot: open.spot, first_at: open.first_at, counted };
             self.resolved.insert(telling.id(), resolved);
         }
-    }
-
-    fn ended(&mut self, telling: Telling<'_>, open: &Open, ended: Ended) {
-        if ended != Ended::Missed || !self.range.contains(telling.time()) {
-            return;
-        }
-        let conversation = telling.conversation;
-        let open_ms = telling.time().saturating_sub(open.first_at);
-        let missed = Missed {
-            conversation: conversation.id.to_string(),
-            customer: conversation.customer.to_string(),
-            queue: conversation.queue.to_string(),
-            channel: conversation.channel.to_string(),
-            tier: conversation.tier.to_string(),
-            ended_at: timestamp(telling.time()),
-            open_s: seconds(open_ms),
-        };
-        self.missed.push(open_ms, missed);
     }
 
     fn abandoned(&mut self, telling: Telling<'_>) {
@@ -914,139 +734,6 @@ impl Review {
         self.count(spot, telling.time(), |counts| count_exit(counts, exit, false));
     }
 
-    fn lost_context(&mut self, telling: Telling<'_>, loss: ContextLoss, agent: &str) {
-        let conversation = telling.conversation;
-        let case = ContextCase {
-            conversation: Some(conversation.id.to_string()),
-            customer: conversation.customer.to_string(),
-            other_customer: None,
-            agent: some(agent),
-            queue: some(&conversation.queue),
-            at: timestamp(telling.time()),
-        };
-        self.loses_context(telling.time(), loss, case);
-    }
-
-    fn loses_context(&mut self, at: u64, loss: ContextLoss, case: ContextCase) {
-        if self.range.contains(at) {
-            let (by_queue, cases) = &mut self.lost[loss as usize];
-            if let Some(queue) = &case.queue {
-                *by_queue.entry(queue.clone()).or_default() += 1;
-            }
-            cases.push(at, case);
-        }
-    }
-
-    /// Two ids were one customer all along, and both were served here within a day.
-    fn customer_merged(&mut self, told: &Told) {
-        let Some(detail) = told.detail.as_ref().filter(|_| told.reason == Reason::Linked) else { return };
-        let knows = |id: &str| self.customer(told, id).is_some_and(|customer| self.customers.knows(customer));
-        if knows(&detail.text) && knows(&detail.other) {
-            let case = ContextCase {
-                customer: detail.text.to_string(),
-                other_customer: some(&detail.other),
-                at: timestamp(told.time),
-                ..ContextCase::default()
-            };
-            self.loses_context(told.time, ContextLoss::UnlinkedChannel, case);
-        }
-    }
-
-    fn escalated(&mut self, telling: Telling<'_>) {
-        let trigger = Trigger::of(telling.reason());
-        if self.range.contains(telling.time()) {
-            let number = telling.told.detail.as_ref().map_or(0, |detail| detail.number);
-            let level = if matches!(trigger, Trigger::Command | Trigger::Clock) { number } else { 0 };
-            let key = (telling.conversation.queue.to_string(), Trigger::WORDS[trigger as usize], level);
-            *self.escalations.entry(key).or_default() += 1;
-        }
-        self.waits_on(telling);
-    }
-
-    fn collided(&mut self, telling: Telling<'_>) {
-        let at = telling.time();
-        if !self.range.contains(at) {
-            return;
-        }
-        let collision = Collision {
-            conversation: telling.conversation.id.to_string(),
-            queue: telling.conversation.queue.to_string(),
-            owner: some(&telling.conversation.owner),
-            agent: telling.agent().map_or(String::new(), |agent| agent.id.to_string()),
-            at: timestamp(at),
-        };
-        self.collisions.push(at, collision);
-        self.credit_told(telling.agent(), at, |agent| agent.collisions += 1);
-    }
-
-    fn clock_breached(&mut self, telling: Telling<'_>) {
-        let Some(clock) = telling.told.clock.filter(|_| self.range.contains(telling.time())) else { return };
-        let conversation = telling.conversation;
-        let slow = Slow {
-            conversation: conversation.id.to_string(),
-            clock: clock.clock.word(),
-            queue: conversation.queue.to_string(),
-            channel: conversation.channel.to_string(),
-            tier: conversation.tier.to_string(),
-            agent: some(&conversation.owner),
-            breached_at: timestamp(telling.time()),
-            target_s: seconds(clock.target_ms),
-            over_s: 0.0,
-            outcome: "open",
-        };
-        self.breached.insert((telling.id(), clock.clock), (telling.time(), slow));
-    }
-
-    /// A clock that had passed its target is over.
-    fn slow_ends(&mut self, telling: Telling<'_>, clock: &ToldClock, outcome: &'static str) {
-        let Some((_, slow)) = self.breached.remove(&(telling.id(), clock.clock)) else { return };
-        let agent = telling.agent().map(|agent| agent.id.to_string());
-        let slow = Slow {
-            agent: agent.or_else(|| some(&telling.conversation.owner)).or(slow.agent.clone()),
-            target_s: seconds(clock.target_ms),
-            over_s: seconds(clock.over_ms),
-            outcome,
-            ..slow
-        };
-        self.slow.push(clock.over_ms, slow);
-    }
-
-    fn clock_completed(&mut self, telling: Telling<'_>) {
-        let Some(clock) = telling.told.clock else { return };
-        let kind = clock.clock;
-        let is_answer = matches!(kind, ClockKind::FirstResponse | ClockKind::NextResponse);
-        let open = self.open.get_mut(&telling.conversation.id).filter(|_| is_answer);
-        let from_bot = open.is_some_and(|open| std::mem::take(&mut open.from_bot));
-        let is_reply = is_answer && !telling.conversation.live;
-        let is_turn = is_reply && !(from_bot && kind == ClockKind::FirstResponse);
-        let met = telling.reason() == Reason::Met;
-        let add = |compliance: &mut Compliance| {
-            compliance.met += u64::from(met);
-            compliance.missed += u64::from(!met);
-            compliance.took.add(clock.wall_ms, clock.business_ms);
-        };
-        self.count(telling.spot, telling.time(), |counts| {
-            add(compliance_of(counts, kind));
-            if is_turn {
-                counts.turns.add(clock.wall_ms);
-            }
-        });
-        self.credit_told(telling.agent(), telling.time(), |agent| {
-            add(&mut agent.clocks[kind as usize]);
-            agent.replied += u64::from(is_reply);
-            if is_turn {
-                agent.turns.add(clock.wall_ms);
-            }
-        });
-        self.slow_ends(telling, &clock, "late");
-    }
-
-    fn clock_cancelled(&mut self, telling: Telling<'_>) {
-        let Some(clock) = telling.told.clock else { return };
-        self.count(telling.spot, telling.time(), |counts| compliance_of(counts, clock.clock).cancelled += 1);
-        self.slow_ends(telling, &clock, "never");
-    }
-
     fn agent_changed(&mut self, told: &Told) {
         let Some(changed) = &told.agent else { return };
         let at = self.agent_names.at(&changed.id);
@@ -1084,14 +771,6 @@ impl Review {
             closings.closings += u64::from(before.is_none() && range.contains(now));
             closings.now = Some(Shut { since: now, by_emergency: told.reason == Reason::Emergency });
         }
-    }
-}
-
-impl Closings {
-    fn count(&mut self, shut: Shut, range: Range, now: u64) {
-        let closed_ms = range.part_of(shut.since, now);
-        self.closed_ms += closed_ms;
-        self.emergency_ms += if shut.by_emergency { closed_ms } else { 0 };
     }
 }
 

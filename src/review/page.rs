@@ -397,7 +397,8 @@ impl Page<'_> {
             "Volume",
             &format!(
                 "Entries into queues by the {width} of the entry: <i class=\"key well\"></i> answered in time, \
-                 <i class=\"key badly\"></i> late, <i class=\"key there\"></i> neither."
+                 <i class=\"key answered-late\"></i> answered late, <i class=\"key not-answered\"></i> late and not answered, \
+                 <i class=\"key there\"></i> left before T or outside the service level."
             ),
         );
         self.add(&plots::timeline(figures));

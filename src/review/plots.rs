@@ -8,6 +8,8 @@ use std::fmt::Write;
 /// What is well, what is not, and what is only there.
 pub const WELL: &str = "#0072b2";
 pub const BADLY: &str = "#e69f00";
+const ANSWERED_LATE: &str = "#56b4e9";
+const NOT_ANSWERED: &str = "#d55e00";
 const THERE: &str = "#c9d3da";
 const INK: &str = "#333";
 const FAINT: &str = "#ddd";
@@ -57,7 +59,7 @@ fn axis_end(most: u64) -> u64 {
     }
 }
 
-/// Entries in pieces of time, one upon the other: answered in time, late, and the others.
+/// Entries in pieces of time, one upon the other: answered in time, answered late, late and not answered, the others.
 pub fn timeline(figures: &Figures) -> String {
     const LEFT: f64 = 44.0;
     const TOP: f64 = 10.0;
@@ -77,8 +79,15 @@ pub fn timeline(figures: &Figures) -> String {
         let gap = if width > 3.0 { 1.0 } else { 0.0 };
         let title = piece_title(piece);
         let mut below = 0;
-        let late_or_before = piece.answered_in_time + piece.late;
-        for (up_to, fill) in [(piece.answered_in_time, WELL), (late_or_before, BADLY), (piece.entries, THERE)] {
+        // Late are those answered late, and who was not answered.
+        let in_time_or_late = piece.answered_in_time + piece.late;
+        let tops = [
+            (piece.answered_in_time, WELL),
+            (piece.answered, ANSWERED_LATE),
+            (in_time_or_late, NOT_ANSWERED),
+            (piece.entries, THERE),
+        ];
+        for (up_to, fill) in tops {
             if up_to > below {
                 rect(&mut body, (x, y(up_to)), (width - gap, y(below) - y(up_to)), fill, &title);
                 below = up_to;

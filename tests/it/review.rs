@@ -333,6 +333,18 @@ fn compare_with_the_reports(story: &Story, figures: &Value, (from, to): &(String
     }
 }
 
+/// And of agents.
+fn compare_with_the_agents_reports(story: &Story, figures: &Value, (from, to): &(String, String)) {
+    let answer = story.node.get(&format!("/v1/workspaces/acme/agents?from={from}&to={to}")).json();
+    for agent in answer["agents"].as_array().expect("agents") {
+        let of = |group: &&Value| group["name"] == agent["agent"];
+        let group = figures["by_agent"].as_array().expect("groups").iter().find(of).expect("he is in the review");
+        for what in ["assigned", "handled", "replied", "resolved", "average_response_s"] {
+            assert_eq!(group[what], agent["report"][what], "{what} of {}", agent["agent"]);
+        }
+    }
+}
+
 fn escaped(text: &str) -> String {
     let amp = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     amp.replace('"', "&quot;").replace('\'', "&#39;")
@@ -392,6 +404,7 @@ fn a_review_says_what_the_decisions_say_while_a_server_runs_and_after_it() {
     let decisions = story.decisions_of(&figures);
     judge(&figures, &decisions);
     compare_with_the_reports(&story, &figures, &range);
+    compare_with_the_agents_reports(&story, &figures, &range);
     look_at(&page, &figures);
 
     assert!(story.node.terminate().success());

@@ -1,9 +1,9 @@
 //! Decisions made by hand, one after the other, and what a review says of them.
 
 use super::*;
-use crate::review::figures::Figures;
+use crate::review::figures::{Figures, LISTED_MAX};
 use connectors::codec::parse_timestamp;
-use engine::decision::{ToldDetail, Turn};
+use engine::decision::{ToldClock, ToldDetail, Turn};
 use engine::policy::Queue;
 
 const T_MS: u64 = 20_000;
