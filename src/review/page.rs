@@ -296,7 +296,9 @@ impl Page<'_> {
             "A contact is judged once for each entry into a queue, in which it may wait T. \
              Service level = in time / (in time + late + left before T). Late are all for whom T passed while they waited.",
         );
-        self.add(&plots::days(figures));
+        if figures.by_day.len() > 1 {
+            self.add(&plots::days(figures));
+        }
         self.add("<h3>By queue</h3>");
         self.groups(&figures.by_queue, "Queue");
         self.queue_days();
@@ -402,6 +404,9 @@ impl Page<'_> {
             ),
         );
         self.add(&plots::timeline(figures));
+        if figures.by_day.len() < 2 {
+            return;
+        }
         self.add("<h3>Entries by hour and weekday</h3>");
         self.add(&plots::heat(&figures.entries_by_hour_of_week, (0, 90, 150), "Entries by hour and weekday"));
         self.add("<h3>Late by hour and weekday</h3>");

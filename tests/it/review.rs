@@ -118,15 +118,15 @@ impl Story {
             json!({"channel": "voice", "conversation": id, "customer": {"id": customer, "tier": "vip"},
                    "attributes": {"topic": topic}})
         };
-        self.send("contact.started", call("leaves", EVIL_CUSTOMER, "hard"));
+        self.send("contact.started", call("leaves", "cu-8", "hard"));
         self.send("contact.started", call("waits", "cu-9", "hard"));
         for n in 0..3 {
             let id = format!("call-{n}");
-            self.send("contact.started", call(&id, &format!("cu-{n}"), "easy"));
+            self.send("contact.started", call(&id, [EVIL_CUSTOMER, "cu-1", "cu-2"][n], "easy"));
             self.send("contact.ended", json!({"conversation": id, "by": "agent"}));
         }
         // Within the day that his matter was over he comes again.
-        self.send("contact.started", call("again", "cu-0", "easy"));
+        self.send("contact.started", call("again", EVIL_CUSTOMER, "easy"));
         self.send("contact.ended", json!({"conversation": "again", "by": "agent"}));
         std::thread::sleep(Duration::from_millis(T_MS + 100));
         self.send("contact.ended", json!({"conversation": "leaves", "by": "customer"}));
@@ -362,7 +362,7 @@ fn look_at(page: &str, figures: &Value) {
         assert!(!text.contains(outside), "{outside} is in the page");
     }
     for name in [EVIL_AGENT, EVIL_QUEUE, EVIL_CUSTOMER] {
-        assert!(page.contains(&escaped(name)) || name == EVIL_CUSTOMER, "{name} is not in the page");
+        assert!(page.contains(&escaped(name)), "{name} is not in the page");
     }
     let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("<tr><td>")).collect();
     for group in figures["by_queue"].as_array().expect("groups") {
@@ -380,12 +380,6 @@ fn look_at(page: &str, figures: &Value) {
     for missed in figures["missed"]["shown"].as_array().expect("a list") {
         assert!(page.contains(&format!("<td>{}</td>", missed["conversation"].as_str().expect("an id"))));
     }
-}
-
-/// Everything but when it was made.
-fn lasting(mut figures: Value) -> Value {
-    figures["made_at"] = Value::Null;
-    figures
 }
 
 fn records(journal: &Path) -> Vec<(i64, i64, Vec<u8>)> {
@@ -420,9 +414,13 @@ fn a_review_says_what_the_decisions_say_while_a_server_runs_and_after_it() {
     let new: Vec<String> = files(story.node.folder.path()).difference(&there).cloned().collect();
     assert!(new.iter().all(|name| name.ends_with("-shm") || name.ends_with("-wal")), "{new:?}");
     assert_eq!(records(&journal), before, "it only reads");
+    // What SQLite leaves beside a journal that was read is in nobody's way.
+    story.node.start();
     let printed = story.review(&["--from", &range.0, "--to", &range.1, "--json", "-"]);
     let printed: Value = serde_json::from_slice(&printed.stdout).expect("nothing but JSON on standard output");
-    assert_eq!(lasting(printed), lasting(after), "the same journal, the same review");
+    for what in ["all", "by_agent", "lost_context", "handovers", "missed"] {
+        assert_eq!(printed[what], after[what], "{what}: the same journal, the same review");
+    }
 }
 
 #[test]
