@@ -59,7 +59,9 @@ pub struct Figures {
     pub waits: Vec<Waits>,
     /// Asynchronous conversations that ended without a person ever having had them, the longest first.
     pub missed: Listed<Missed>,
-    /// Clocks whose target passed in the range, the furthest beyond it first.
+    /// Clocks whose target passed in the range, by kind: what came of them.
+    pub slow_by_clock: BTreeMap<&'static str, SlowCounts>,
+    /// The same one by one, the furthest beyond its target first.
     pub slow: Listed<Slow>,
     /// Replies of somebody who did not own the conversation, the latest first.
     pub collisions: Listed<Collision>,
@@ -294,6 +296,14 @@ pub struct Slow {
     pub over_s: f64,
     /// `late`: it came after the target; `never`: the clock was cancelled; `open`: it still runs.
     pub outcome: &'static str,
+}
+
+/// Of one kind of clock, by the outcomes of `Slow`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct SlowCounts {
+    pub late: u64,
+    pub never: u64,
+    pub open: u64,
 }
 
 #[derive(Clone, Debug, Default, Serialize)]

@@ -11,7 +11,7 @@ mod lapses;
 mod report;
 
 use self::books::{Agent, Closings, Goal, Groups, Names, Shut, Top, WaitCounts};
-use super::figures::{Chain, ClockTarget, Collision, ContextCase, Missed, Slow, seconds};
+use super::figures::{Chain, ClockTarget, Collision, ContextCase, Missed, Slow, SlowCounts, seconds};
 use super::zone::Zone;
 use crate::workload::context::Customers;
 use crate::workload::conversations::{count_exit, is_way_out};
@@ -165,6 +165,7 @@ pub struct Review {
     breached: BTreeMap<(Box<str>, ClockKind), (u64, Slow)>,
     missed: Top<Missed>,
     slow: Top<Slow>,
+    slow_by_clock: BTreeMap<&'static str, SlowCounts>,
     collisions: Top<Collision>,
     lost: [(BTreeMap<String, u64>, Top<ContextCase>); ContextLoss::COUNT],
     /// By queue, kind, and whether a note was with it.
@@ -237,6 +238,7 @@ impl Review {
             breached: BTreeMap::new(),
             missed: Top::default(),
             slow: Top::default(),
+            slow_by_clock: BTreeMap::new(),
             collisions: Top::default(),
             lost: Default::default(),
             handovers: HashMap::new(),

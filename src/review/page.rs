@@ -3,6 +3,7 @@
 
 use super::figures::{
     AgentGroup, ClockTarget, Clocks, ContextCase, Figures, Group, HandoversOf, Listed, LostContext, QueueDays, Slow,
+    SlowCounts,
 };
 use super::plots;
 use super::zone::Zone;
@@ -590,9 +591,18 @@ impl Page<'_> {
         );
         self.section(
             "Slow",
-            "Clocks whose target passed in the range, the furthest beyond it first. <i>never</i>: it ended without what the \
+            "Clocks whose target passed in the range, the furthest beyond it first. <i>late</i>: what it measures came after it; \
+             <i>never</i>: it ended without what the \
              clock measures; <i>open</i>: it goes on, and nothing is subtracted.",
         );
+        let row = |(kind, counts): (&&str, &SlowCounts)| {
+            let counts = [counts.late, counts.never, counts.open].map(thousands);
+            std::iter::once(clock_name(kind)).chain(counts).collect()
+        };
+        let rows: Vec<Vec<String>> = figures.slow_by_clock.iter().map(row).collect();
+        if !rows.is_empty() {
+            self.table(&[words("Clock"), numbers("late"), numbers("never"), numbers("open")], &rows);
+        }
         let columns = [
             words("Conversation"),
             words("Clock"),

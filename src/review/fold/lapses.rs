@@ -164,7 +164,17 @@ impl Review {
             outcome,
             ..slow
         };
-        self.slow.push(clock.over_ms, slow);
+        self.was_slow(clock.over_ms, slow);
+    }
+
+    pub(super) fn was_slow(&mut self, over_ms: u64, slow: Slow) {
+        let counts = self.slow_by_clock.entry(slow.clock).or_default();
+        match slow.outcome {
+            "late" => counts.late += 1,
+            "never" => counts.never += 1,
+            _ => counts.open += 1,
+        }
+        self.slow.push(over_ms, slow);
     }
 
     pub(super) fn clock_completed(&mut self, telling: Telling<'_>) {

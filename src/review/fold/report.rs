@@ -64,6 +64,7 @@ impl Review {
             closures: self.closures(),
             targets: Targets { clocks: self.clock_targets },
             missed: self.missed.listed(),
+            slow_by_clock: self.slow_by_clock,
             slow: self.slow.listed(),
             collisions: self.collisions.listed(),
             lost_context: lost_context(self.lost),
@@ -110,7 +111,7 @@ impl Review {
         for ((_, _), (breached_at, mut slow)) in std::mem::take(&mut self.breached) {
             let over_ms = known_until.saturating_sub(breached_at);
             slow.over_s = seconds(over_ms);
-            self.slow.push(over_ms, slow);
+            self.was_slow(over_ms, slow);
         }
     }
 

@@ -366,6 +366,8 @@ fn clocks_count_where_they_end_and_the_slow_ones_say_what_came_of_them() {
     let slow: Vec<(&str, &str, f64)> =
         figures.slow.shown.iter().map(|slow| (&*slow.conversation, slow.outcome, slow.over_s)).collect();
     assert_eq!(slow, [("open", "open", 60.0), ("late", "late", 29.0), ("never", "never", 12.0)]);
+    let counts = SlowCounts { late: 1, never: 1, open: 1 };
+    assert_eq!(figures.slow_by_clock, BTreeMap::from([("first_response", counts)]));
     assert_eq!(figures.slow.shown[1].agent.as_deref(), Some("bob"), "who is credited with it");
     let bob = &figures.by_agent[1];
     assert_eq!((bob.replied, bob.average_response_s, bob.clocks["first_response"].missed), (1, Some(90.0), 1));
