@@ -4,6 +4,7 @@
 
 use crate::clock::Scaled;
 use crate::config::Config;
+use crate::review::Args as ReviewArgs;
 use anyhow::{anyhow, ensure};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use load_tests::workload::Selection;
@@ -42,6 +43,8 @@ pub enum Command {
     Replay(Replay),
     /// Writes a workload.
     Generate(Generate),
+    /// What was asked for and what was reached in a range of time, from the journal: a page in HTML, or JSON.
+    Review(Review),
     /// Plays queueing systems whose figures are known on the engine inside this process, and judges the figures.
     Theory(Theory),
 }
@@ -310,6 +313,45 @@ impl From<Generate> for GenerateArgs {
                 decline_share: args.decline_share,
                 miss_share: args.miss_share,
             },
+        }
+    }
+}
+
+#[derive(Args)]
+pub struct Review {
+    /// The server's config file: it says where the journal is.
+    #[arg(long, value_name = "FILE", default_value = "strowger.toml")]
+    config: PathBuf,
+    /// May be left out where the journal has only one.
+    #[arg(long, value_name = "NAME")]
+    workspace: Option<String>,
+    /// Entries, work and clocks at or after this time: RFC 3339, or a date or local time in the zone.
+    #[arg(long, value_name = "TIME")]
+    from: String,
+    /// And before this time.
+    #[arg(long, value_name = "TIME")]
+    to: String,
+    /// Days and hours are those of this time zone, by its IANA name.
+    #[arg(long, value_name = "ZONE", default_value = "UTC")]
+    zone: String,
+    /// Writes the page; review.html where neither --html nor --json is given.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Writes the figures as one JSON object; - is standard output.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+impl From<Review> for ReviewArgs {
+    fn from(args: Review) -> ReviewArgs {
+        ReviewArgs {
+            config: args.config,
+            workspace: args.workspace,
+            from: args.from,
+            to: args.to,
+            zone: args.zone,
+            html: args.html,
+            json: args.json,
         }
     }
 }

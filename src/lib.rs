@@ -29,6 +29,7 @@ pub mod metrics;
 pub mod publisher;
 pub mod recovery;
 pub mod relay;
+pub mod review;
 pub mod ring;
 pub mod serve;
 pub mod shard;

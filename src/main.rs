@@ -51,6 +51,10 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Replay(args) => load_tests::replay::run(args.try_into()?),
         Command::Generate(args) => load_tests::generate::run(args.into()),
         Command::Theory(args) => load_tests::theory::run(args.into()),
+        Command::Review(args) => {
+            log("warn");
+            strowger::review::run(&args.into())
+        }
     }
 }
 

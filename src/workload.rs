@@ -7,8 +7,8 @@
 //! without decisions. Beside the counters stand the reports over the last days, which recovery fills. It moves what waits and who holds what, and increments no counter. Here is no
 //! clock and no IO: times come with batches and with the scrape. HTTP reads through `SharedShard`.
 
-mod context;
-mod conversations;
+pub(crate) mod context;
+pub(crate) mod conversations;
 mod exposition;
 mod intervals;
 mod keyed;
@@ -17,7 +17,7 @@ mod tables;
 mod tallies;
 mod views;
 mod waits;
-mod words;
+pub(crate) mod words;
 mod workspace;
 
 pub use intervals::{AgentCounts, INTERVAL_MS, Range};

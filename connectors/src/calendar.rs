@@ -218,7 +218,7 @@ fn date_of_number(number: u32) -> Option<Date> {
 }
 
 /// Names count as they are spelled: a file that one machine takes, every other one takes.
-fn zone_named(name: &str) -> Result<TimeZone, CalendarFault> {
+pub fn zone_named(name: &str) -> Result<TimeZone, CalendarFault> {
     let known = DATABASE.get(name).ok().filter(|zone| zone.iana_name() == Some(name));
     known.ok_or_else(|| {
         let hint = nearest_zone(name).map_or(String::new(), |near| format!("; did you mean `{near}`?"));

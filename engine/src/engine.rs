@@ -4,6 +4,7 @@ use crate::decision::{Outcome, Position, Reason};
 use crate::effect::Effect;
 use crate::id::HashKey;
 use crate::input::Input;
+use crate::policy::Policy;
 use crate::state::State;
 use crate::step::Stepping;
 use crate::view;
@@ -187,6 +188,18 @@ impl Engine {
         while !reader.is_empty() {
             if let Effect::DeadLettered { offset, reason } = Effect::take(&mut reader)? {
                 found.push((offset, String::from(reason)));
+            }
+        }
+        Ok(found)
+    }
+
+    /// The policies recorded in a record's effects, in order: what a reader who has no state wants to know of them.
+    pub fn policies(effects: &[u8]) -> Result<Vec<Policy>, Malformed> {
+        let mut found = Vec::new();
+        let mut reader = Reader::new(effects);
+        while !reader.is_empty() {
+            if let Effect::WorkspaceConfigured { policy, .. } = Effect::take(&mut reader)? {
+                found.push(*policy);
             }
         }
         Ok(found)

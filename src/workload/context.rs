@@ -16,7 +16,7 @@ struct Trace {
 }
 
 #[derive(Default)]
-pub(super) struct Customers {
+pub(crate) struct Customers {
     traces: KeyedMap<Trace>,
     /// (when, who), oldest first.
     ended: VecDeque<(u64, u128)>,
@@ -24,14 +24,14 @@ pub(super) struct Customers {
 
 impl Customers {
     /// Says whether this customer's last matter ended within 24 hours and none is open.
-    pub(super) fn opened(&mut self, customer: u128, now: u64) -> bool {
+    pub(crate) fn opened(&mut self, customer: u128, now: u64) -> bool {
         self.forget(now);
         let trace = self.traces.entry(customer).or_default();
         trace.open += 1;
         trace.open == 1 && trace.ended_at > 0
     }
 
-    pub(super) fn ended(&mut self, customer: u128, now: u64) {
+    pub(crate) fn ended(&mut self, customer: u128, now: u64) {
         let Some(trace) = self.traces.get_mut(&customer) else { return };
         (trace.open, trace.ended_at) = (trace.open.saturating_sub(1), now);
         self.ended.push_back((now, customer));
@@ -39,12 +39,12 @@ impl Customers {
     }
 
     /// A resolved one is open again: that is no new try.
-    pub(super) fn reopened(&mut self, customer: u128) {
+    pub(crate) fn reopened(&mut self, customer: u128) {
         self.traces.entry(customer).or_default().open += 1;
     }
 
     /// Whether he is or was here, in these 24 hours.
-    pub(super) fn knows(&self, customer: u128) -> bool {
+    pub(crate) fn knows(&self, customer: u128) -> bool {
         self.traces.contains_key(&customer)
     }
 

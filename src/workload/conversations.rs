@@ -605,7 +605,7 @@ fn is_awaited(open: Option<&Open>, serial: u64) -> bool {
     open.is_some_and(|open| matches!(&open.place, Place::Line(line) if line.serial == serial && !line.late))
 }
 
-fn compliance_of(counts: &mut Counts, kind: ClockKind) -> &mut Compliance {
+pub(crate) fn compliance_of(counts: &mut Counts, kind: ClockKind) -> &mut Compliance {
     match kind {
         ClockKind::FirstResponse => &mut counts.first_response,
         ClockKind::NextResponse => &mut counts.next_response,
@@ -616,7 +616,7 @@ fn compliance_of(counts: &mut Counts, kind: ClockKind) -> &mut Compliance {
 }
 
 /// Reasons of a way out that are no other decision's (a closed queue's is: `conversation.close` says `closed` too).
-fn is_way_out(reason: Reason) -> bool {
+pub(crate) fn is_way_out(reason: Reason) -> bool {
     matches!(
         reason,
         Reason::Emergency
@@ -778,7 +778,7 @@ impl<'a> Telling<'a> {
 }
 
 /// How an entry ended, in its queue's counts. `late`: T had passed, and that is counted already.
-fn count_exit(counts: &mut Counts, exit: Exit, late: bool) {
+pub(crate) fn count_exit(counts: &mut Counts, exit: Exit, late: bool) {
     let counter = match (exit, late) {
         (Exit::Answered | Exit::Claimed, false) => &mut counts.answered_in_time,
         (Exit::Answered | Exit::Claimed, true) => &mut counts.answered_late,

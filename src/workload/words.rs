@@ -11,11 +11,11 @@ macro_rules! words {
     ($( $(#[$meta:meta])* $name:ident { $( $variant:ident $word:literal ),* $(,)? } )*) => { $(
         $(#[$meta])*
         #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-        pub(super) enum $name { $( $variant ),* }
+        pub(crate) enum $name { $( $variant ),* }
 
         impl $name {
-            pub(super) const WORDS: [&'static str; [ $( $word ),* ].len()] = [ $( $word ),* ];
-            pub(super) const COUNT: usize = Self::WORDS.len();
+            pub(crate) const WORDS: [&'static str; [ $( $word ),* ].len()] = [ $( $word ),* ];
+            pub(crate) const COUNT: usize = Self::WORDS.len();
         }
     )* };
 }
@@ -84,7 +84,7 @@ pub(super) const CONTEXT: [&str; 2] = ["no", "yes"];
 
 impl Entry {
     /// None: the reason says nothing about it, but where it came from does.
-    pub(super) fn of(reason: Reason) -> Option<Entry> {
+    pub(crate) fn of(reason: Reason) -> Option<Entry> {
         Some(match reason {
             Reason::New => Entry::New,
             Reason::Handoff => Entry::Handoff,
@@ -101,7 +101,7 @@ impl Entry {
 
 impl Kind {
     /// Of an assignment; `offered` is the kind of the offer that it accepts.
-    pub(super) fn of(reason: Reason, offered: Option<Kind>) -> Kind {
+    pub(crate) fn of(reason: Reason, offered: Option<Kind>) -> Kind {
         match reason {
             Reason::Accepted => offered.unwrap_or(Kind::Auto),
             // The agent named by a transfer is preferred as the last owner is, whether he waits in his line or not.
@@ -117,7 +117,7 @@ impl Kind {
 
 impl Ended {
     /// Of one that is told resolved, or else closed.
-    pub(super) fn of(resolved: bool, reason: Reason) -> Ended {
+    pub(crate) fn of(resolved: bool, reason: Reason) -> Ended {
         match reason {
             Reason::Missed => Ended::Missed,
             Reason::Stale => Ended::Stale,
@@ -130,7 +130,7 @@ impl Ended {
 
 impl OfferOutcome {
     /// Of a withdrawn one.
-    pub(super) fn of(reason: Reason) -> OfferOutcome {
+    pub(crate) fn of(reason: Reason) -> OfferOutcome {
         match reason {
             Reason::Expired => OfferOutcome::Expired,
             Reason::Declined => OfferOutcome::Declined,
@@ -143,7 +143,7 @@ impl OfferOutcome {
 }
 
 impl Survey {
-    pub(super) fn of(kind: SurveyKind) -> Survey {
+    pub(crate) fn of(kind: SurveyKind) -> Survey {
         match kind {
             SurveyKind::Csat => Survey::Csat,
             SurveyKind::Nps => Survey::Nps,
@@ -154,7 +154,7 @@ impl Survey {
 }
 
 impl Exceeded {
-    pub(super) fn of(reason: Reason) -> Exceeded {
+    pub(crate) fn of(reason: Reason) -> Exceeded {
         match reason {
             Reason::CapacityLowered => Exceeded::CapacityLowered,
             Reason::Fact => Exceeded::Fact,
@@ -166,7 +166,7 @@ impl Exceeded {
 }
 
 impl Trigger {
-    pub(super) fn of(reason: Reason) -> Trigger {
+    pub(crate) fn of(reason: Reason) -> Trigger {
         match reason {
             Reason::Transfers => Trigger::Transfers,
             Reason::OwnerAbsent => Trigger::OwnerAbsent,

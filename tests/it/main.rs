@@ -24,5 +24,6 @@ mod on_kafka;
 mod player;
 mod readme;
 mod recovery;
+mod review;
 mod routing;
 mod sync_calls;

@@ -90,6 +90,22 @@ fn the_replay_command_of_the_readme_runs_on_the_clock_of_its_serve_command() {
     assert!(said.contains("end to end") && !said.contains("No waits"), "{said}");
 }
 
+#[test]
+fn the_review_command_of_the_readme_writes_its_page_and_its_figures() {
+    let mut node = Node::prepared("readme-review", &JournalAt::Embedded, Some(file("acme.toml", 0)));
+    node.start();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while node.try_get("/v1/workspaces/acme/agents").is_none_or(|answer| answer.status != 200) {
+        assert!(Instant::now() < deadline, "the workspace file was not offered:\n{}", node.log());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let command =
+        player("strowger review ").replace("strowger review", &format!("{} review", env!("CARGO_BIN_EXE_strowger")));
+    let said = shell(&format!("cd {}\n{command}", node.folder.path().display()));
+    assert!(said.starts_with("review.html and review.json: workspace acme, "), "{said}");
+    assert!(node.folder.file("review.html").exists() && node.folder.file("review.json").exists());
+}
+
 fn run(node: &Node, commands: &str) -> String {
     shell(&commands.replace("http://127.0.0.1:8080", &node.url("")))
 }

@@ -83,9 +83,7 @@ impl SqliteStore {
 
     /// A handle for one thread; its acks go to `acks`.
     pub fn journal(&self, acks: Sender<Acked>, wake: Wake) -> Result<SqliteJournal, JournalError> {
-        let reader =
-            Connection::open_with_flags(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)
-                .map_err(|error| failed(&self.path, &error))?;
+        let reader = open_reader(&self.path)?;
         Ok(SqliteJournal { reader, shards: self.shards, appends: self.appends.clone(), acks, wake })
     }
 
@@ -146,6 +144,16 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "locking_mode", "NORMAL")?;
     connection.busy_timeout(Duration::from_secs(5))?;
     Ok(connection)
+}
+
+fn open_reader(path: &Path) -> Result<Connection, JournalError> {
+    let open = || {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let reader = Connection::open_with_flags(path, flags)?;
+        reader.busy_timeout(Duration::from_secs(5))?;
+        Ok(reader)
+    };
+    open().map_err(|error| failed(path, &error))
 }
 
 fn create(connection: &Connection, shards: u16) -> rusqlite::Result<u16> {
@@ -280,6 +288,24 @@ pub struct SqliteJournal {
 }
 
 impl SqliteJournal {
+    /// The journal at `path` for one who only reads, and how many shards it has. No lock is taken and no record can be
+    /// written, so another process may own it meanwhile.
+    pub fn read_only(path: &Path) -> Result<(SqliteJournal, u16), JournalError> {
+        if !path.is_file() {
+            return Err(refused(format!("there is no journal at {}", path.display())));
+        }
+        let reader = open_reader(path)?;
+        let shards: rusqlite::Result<String> =
+            reader.query_row("SELECT value FROM meta WHERE name = 'shards'", [], |row| row.get(0));
+        let shards = match shards.map(|shards| shards.parse()) {
+            Ok(Ok(shards)) => shards,
+            Ok(Err(_)) => return Err(refused(format!("{} does not say how many shards it has", path.display()))),
+            Err(error) => return Err(refused(format!("{} is no journal: {error}", path.display()))),
+        };
+        let (appends, acks) = (bounded(1).0, bounded(1).0);
+        Ok((SqliteJournal { reader, shards, appends, acks, wake: Arc::new(|_| {}) }, shards))
+    }
+
     fn scan(&mut self, shard: u16, from: u64, visit: &mut Visit<'_>) -> Result<u64, JournalError> {
         assert!(shard < self.shards, "shard {shard} of {}", self.shards);
         let unavailable = |error: rusqlite::Error| JournalError::Unavailable(error.to_string());
@@ -437,6 +463,25 @@ mod tests {
             self.owner.submit(&mut self.journal, &batch, 0);
             self.await_ack()
         }
+    }
+
+    #[test]
+    fn who_only_reads_needs_no_lock_and_makes_no_file() {
+        let folder = Folder::new();
+        let refused = |path: &Path| match SqliteJournal::read_only(path) {
+            Err(error) => error.to_string(),
+            Ok(_) => panic!("there is nothing to read"),
+        };
+        assert!(refused(&folder.file()).starts_with("there is no journal at "));
+        assert!(!folder.file().exists());
+        let store = SqliteStore::open(&folder.file(), 3).unwrap();
+        let (mut journal, shards) = SqliteJournal::read_only(&folder.file()).unwrap();
+        assert_eq!((shards, journal.read(0, 0, &mut |_, _| Ok(())).unwrap()), (3, 0));
+        assert!(journal.reader.execute("INSERT INTO meta VALUES ('a', 'b')", []).is_err(), "it cannot write");
+        drop(store);
+        let other = folder.0.join("other.db");
+        std::fs::write(&other, "no database").unwrap();
+        assert!(refused(&other).contains("other.db is no journal: "));
     }
 
     #[test]
