@@ -4,7 +4,7 @@
 //! browser too.
 
 use axum::http::{HeaderName, HeaderValue, header};
-use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::response::{Html, IntoResponse, Response};
 
 const WALLBOARD: &str = include_str!("pages/wallboard.html");
 const API: &str = include_str!("pages/api.html");
@@ -23,13 +23,13 @@ fn page(text: &'static str) -> Response {
     response
 }
 
-/// Leads to the wallboard.
+/// The wallboard.
 #[utoipa::path(
     get, path = "/", tag = "pages",
-    responses((status = 307, description = "To /wallboard")),
+    responses((status = 200, description = "A page", body = String, content_type = "text/html")),
 )]
-pub async fn root() -> Redirect {
-    Redirect::temporary("/wallboard")
+pub async fn root() -> Response {
+    page(WALLBOARD)
 }
 
 /// A workspace's figures for a screen on the wall: `?workspace=NAME`, or the only one there is.

@@ -200,7 +200,7 @@ impl Stream {
         let mut socket = TcpStream::connect(address).unwrap();
         socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         let last_id = last_id.map(|id| format!("last-event-id: {id}\r\n")).unwrap_or_default();
-        write!(socket, "GET /v1/workspaces/acme/stream?{query} HTTP/1.1\r\nhost: node\r\n{last_id}\r\n").unwrap();
+        write!(socket, "GET /v1/workspaces/acme/stream?{query} HTTP/1.1\r\nhost: node\r\nconnection: close\r\n{last_id}\r\n").unwrap();
         socket
     }
 

@@ -119,7 +119,7 @@ impl Step<'_> {
     /// It has turned since, and nobody has seen that yet: of what it was meanwhile nobody is a victim.
     pub fn turns_next(&self, queue: &str) -> Option<u64> {
         let timer = Timer::QueueControl(queue.to_string());
-        self.shard.timers.deadline(&self.workspace.name, timer).filter(|at| *at <= self.now)
+        self.shard.timers.deadline(&self.workspace.name, timer).filter(|at| *at < self.now)
     }
 
     /// One slice of the sweep of every queue that has one.

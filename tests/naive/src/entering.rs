@@ -180,8 +180,13 @@ impl Step<'_> {
         if let Some(conversation) = self.workspace.conversations.get_mut(id) {
             conversation.phase = PhaseWord::Parked;
             conversation.parked = why;
-            conversation.turn_at = opens_at;
+            conversation.turn_at = None;
             conversation.preference = None;
+        }
+        // Whatever it waited for before, it stands behind all that are parked until then already.
+        self.rearm(id);
+        if let Some(conversation) = self.workspace.conversations.get_mut(id) {
+            conversation.turn_at = opens_at;
         }
         self.tell(DecisionType::ConversationParked, why, id);
         self.rearm(id);

@@ -373,8 +373,6 @@ impl Step<'_> {
             conversation.preference = None;
             conversation.is_preferred_absent = false;
         }
-        // It gives its place among equal deadlines up, even if it is parked until the same moment again.
-        self.rearm(id);
         self.tell(DecisionType::ConversationWoken, reason, id);
         let since = if by_message { self.event_time() } else { self.now };
         let Some(conversation) = self.workspace.conversations.get_mut(id) else { return };
