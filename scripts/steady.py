@@ -70,4 +70,5 @@ def main():
             row(args.binary, mode, int(rate), args.seconds)
 
 
-main()
+if __name__ == "__main__":
+    main()
