@@ -71,6 +71,8 @@ pub struct HttpLimits {
     posts: Arc<Semaphore>,
     streams: Arc<Semaphore>,
     listeners: Arc<Semaphore>,
+    /// Listeners that read the journal for themselves.
+    catching_up: Arc<Semaphore>,
     body_within: Duration,
 }
 
@@ -86,6 +88,7 @@ impl HttpLimits {
             posts: Arc::new(Semaphore::new(POSTS_MAX)),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
             listeners: Arc::new(Semaphore::new(stream::LISTENERS_MAX)),
+            catching_up: Arc::new(Semaphore::new(stream::CATCHING_UP_MAX)),
             body_within,
         }
     }

@@ -172,6 +172,7 @@ pub type Ticker = Arc<std::sync::Mutex<String>>;
 
 /// Draws until a key ends it, or `stopping` is set.
 pub fn watch(client: &Client, workspace: &str, stopping: &AtomicBool, ticker: &Ticker) -> anyhow::Result<()> {
+    let _restored = Restored;
     let mut terminal = ratatui::try_init().context("the terminal cannot be used")?;
     terminal.clear()?;
     let mut last: Option<(Board, Instant)> = None;
@@ -214,8 +215,16 @@ pub fn watch(client: &Client, workspace: &str, stopping: &AtomicBool, ticker: &T
             Err(error) => break Err(error.into()),
         }
     };
-    ratatui::restore();
     ended
+}
+
+/// Gives the terminal back, however the drawing ends.
+struct Restored;
+
+impl Drop for Restored {
+    fn drop(&mut self) {
+        ratatui::restore();
+    }
 }
 
 enum Key {

@@ -4,7 +4,7 @@
 
 use super::answers::AnswerPosition;
 use super::problem::Problem;
-use super::tagged::tagged_by;
+use super::tagged::tagged;
 use super::views::{owned, unknown_workspace};
 use super::{HttpState, off_async_threads};
 use crate::sources::{Heard, wall_ms};
@@ -134,7 +134,11 @@ pub struct WorkspaceRow {
     get, path = "/v1/workspaces", tag = "views",
     responses((status = 200, description = "By name", body = Workspaces)),
 )]
-pub async fn workspaces(State(state): State<HttpState>) -> Json<Workspaces> {
+pub async fn workspaces(State(state): State<HttpState>) -> Result<Json<Workspaces>, Problem> {
+    off_async_threads(move || Json(workspaces_of(&state))).await
+}
+
+fn workspaces_of(state: &HttpState) -> Workspaces {
     let mut workspaces = Vec::new();
     for shard in state.shards.iter().filter(|shard| shard.metrics.owned.value() == 1) {
         let workload = shard.read();
@@ -145,7 +149,7 @@ pub async fn workspaces(State(state): State<HttpState>) -> Json<Workspaces> {
         }));
     }
     workspaces.sort_unstable_by(|one, other| one.workspace.cmp(&other.workspace));
-    Json(Workspaces { workspaces })
+    Workspaces { workspaces }
 }
 
 /// The figures of a wallboard, now.
@@ -164,11 +168,8 @@ pub async fn board(
     Path(workspace): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let mut board = made(&state, workspace).await?;
-    let at = std::mem::take(&mut board.at);
-    let news = serde_json::to_vec(&board).unwrap_or_default();
-    board.at = at;
-    Ok(tagged_by(&headers, &news, serde_json::to_vec(&board).unwrap_or_default()))
+    let board = made(&state, workspace).await?;
+    Ok(tagged(&headers, &board))
 }
 
 /// Made off the async threads: it takes the shard's lock.

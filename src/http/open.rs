@@ -244,11 +244,11 @@ pub async fn of_agent(
     headers: HeaderMap,
     query: Result<Query<PageQuery>, QueryRejection>,
 ) -> Result<Response, Problem> {
-    let found = |found: &view::Workspace<'_>| {
+    let found = move |found: &view::Workspace<'_>| {
         let agent = found.agent(&agent).ok_or_else(unknown_agent)?;
         Ok(agent.conversations.iter().filter_map(|id| found.conversation(id)).collect())
     };
-    listed(&state, &workspace.clone(), &headers, query, found).await
+    listed(&state, workspace, &headers, query, found).await
 }
 
 /// A customer's conversations that have not ended, over all channels, oldest first.
@@ -269,30 +269,31 @@ pub async fn of_customer(
     headers: HeaderMap,
     query: Result<Query<PageQuery>, QueryRejection>,
 ) -> Result<Response, Problem> {
-    listed(&state, &workspace, &headers, query, |found| Ok(found.conversations_of_customer(&customer))).await
+    listed(&state, workspace, &headers, query, move |found| Ok(found.conversations_of_customer(&customer))).await
 }
 
-/// A short list, by creation: one agent's or one customer's, so it is made where it is asked for.
+/// One agent's or one customer's, by creation.
 async fn listed(
     state: &HttpState,
-    workspace: &str,
+    workspace: String,
     headers: &HeaderMap,
     query: Result<Query<PageQuery>, QueryRejection>,
-    all: impl FnOnce(&view::Workspace<'_>) -> Result<Vec<view::Conversation>, Problem>,
+    all: impl FnOnce(&view::Workspace<'_>) -> Result<Vec<view::Conversation>, Problem> + Send + 'static,
 ) -> Result<Response, Problem> {
     let Query(query) = query.map_err(|rejection| Problem::new(400, "query", "wrong_type", rejection.body_text()))?;
     let (limit, after) = bounds(query.limit, query.cursor.as_deref())?;
-    let shard = owned(state, workspace)?;
+    let shard = owned(state, &workspace)?.clone();
     let now = (state.clock)(shard.shard).now;
-    let answer = {
+    let answer = off_async_threads(move || {
         let workload = shard.read();
-        let found = workload.replica().workspace(workspace).ok_or_else(unknown_workspace)?;
+        let found = workload.replica().workspace(&workspace).ok_or_else(unknown_workspace)?;
         let rows = all(&found)?;
         let total = rows.len() as u64;
         let (rows, next) = page(rows.into_iter().map(|row| ((row.number, 0), row)).collect(), limit, after);
         let conversations = rows.into_iter().map(|row| OpenConversation::of(&found, row, now)).collect();
-        OpenConversations { total, conversations, next, workspace: workspace.into() }
-    };
+        Ok::<_, Problem>(OpenConversations { total, conversations, next, workspace: workspace.clone() })
+    })
+    .await??;
     Ok(tagged(headers, &answer))
 }
 

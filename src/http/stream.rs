@@ -10,7 +10,7 @@
 use super::decisions::{Chunks, position};
 use super::problem::Problem;
 use super::views::{owned, unknown_workspace};
-use super::{DecisionReader, HttpState, board};
+use super::{DecisionReader, HttpState, board, off_async_threads};
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
@@ -21,7 +21,7 @@ use serde::Deserialize;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{Semaphore, broadcast, mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use utoipa::IntoParams;
 
@@ -31,8 +31,11 @@ pub const LISTENERS_MAX: usize = 2_000;
 const FRAMES_AHEAD: usize = 16;
 /// Decisions that the hub keeps for those who are a little behind.
 const DECISIONS_KEPT: usize = 1_024;
-/// Decisions read from the journal at once.
+/// Decisions read from the journal at once: for all, and by one listener for itself.
 const READ_MAX: usize = 256;
+const CATCH_UP_MAX: usize = 64;
+/// Listeners that read for themselves at the same time.
+pub const CATCHING_UP_MAX: usize = 4;
 /// A listener whose room is full for so long is too slow.
 const TAKES_WITHIN: Duration = Duration::from_secs(10);
 /// Boards come no closer than this, and no further apart than that while nothing changes.
@@ -61,6 +64,8 @@ fn one() -> u8 {
 /// One decision as a frame, made once for all who listen.
 #[derive(Clone)]
 struct Decision {
+    /// The one before it in its shard, whosever it is: who has not had that has missed something.
+    prev: Position,
     position: Position,
     workspace: Arc<str>,
     frame: Bytes,
@@ -79,7 +84,7 @@ pub struct Hub {
     params(("workspace" = String, Path, description = "Percent-encoded"), StreamQuery,
         ("Last-Event-ID" = Option<String>, Header, description = "Goes before `after`: what a browser sends when it connects again")),
     responses(
-        (status = 200, description = "Server-sent events. `board`: a Board, at once and then at most once a second; `alive`: nothing else, every 15 s. `decision`: a structured CloudEvent, its position as id. `dropped`: the reader was too slow; `stopping`: the node stops, or is no longer the owner. After both the stream ends", body = String, content_type = "text/event-stream"),
+        (status = 200, description = "Server-sent events. `board`: a Board, at once and then at most once a second; `alive`: nothing else, every 15 s. `decision`: a structured CloudEvent, its position as id; `reset`: the position asked for is none of this journal, and what follows begins now. `dropped`: the reader was too slow; `stopping`: the node stops, or is no longer the owner. After both the stream ends", body = String, content_type = "text/event-stream"),
         (status = 400, description = "A position that is none", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No such workspace", body = Problem, content_type = "application/problem+json"),
         (status = 429, description = "Too many listeners", body = Problem, content_type = "application/problem+json"),
@@ -96,7 +101,9 @@ pub async fn stream(
     let last_id = headers.get("last-event-id").and_then(|value| value.to_str().ok()).filter(|id| !id.is_empty());
     let after = last_id.or(query.after.as_deref()).map(position).transpose()?;
     let shard = owned(&state, &workspace)?.clone();
-    if shard.read().replica().workspace(&workspace).is_none() {
+    let (looked_at, name) = (shard.clone(), workspace.clone());
+    let is_known = move || looked_at.read().replica().workspace(&name).is_some();
+    if !off_async_threads(is_known).await? {
         return Err(unknown_workspace());
     }
     let permit = state.limits.listeners.clone().try_acquire_owned().map_err(|_| {
@@ -106,12 +113,15 @@ pub async fn stream(
     let boards = (query.figures != 0).then(|| state.hub.boards_of(&state, &workspace));
     // Subscribed before the place is read where it begins: nothing falls between.
     let live = (query.decisions != 0).then(|| state.hub.decisions_of(&state, shard.shard));
+    let committed = *shard.committed.borrow();
     let listener = Listener {
         reader: state.decisions.clone(),
+        reads: state.limits.catching_up.clone(),
         shard: shard.shard,
-        last: after.unwrap_or(*shard.committed.borrow()),
+        // A position of another journal lies ahead: nothing would ever follow it.
+        last: after.filter(|after| *after <= committed).unwrap_or(committed),
+        is_reset: after.is_some_and(|after| after > committed),
         workspace: workspace.into(),
-        committed: shard.committed.clone(),
         stopping: state.stopping.clone(),
         boards,
         live,
@@ -136,8 +146,14 @@ fn frame(event: &str, id: Option<Position>, data: &[u8]) -> Bytes {
     frame.into()
 }
 
-/// Decisions after `after`, as frames.
-fn read(reader: &dyn DecisionReader, shard: u16, after: Position) -> anyhow::Result<Vec<Decision>> {
+/// Up to so many decisions after `after`, as frames: of one workspace or of all. And the position of the last one read.
+fn read(
+    reader: &dyn DecisionReader,
+    shard: u16,
+    after: Position,
+    limit: usize,
+    only: Option<&str>,
+) -> anyhow::Result<(Vec<Decision>, Position)> {
     #[derive(Deserialize)]
     struct Told<'a> {
         #[serde(borrow)]
@@ -154,22 +170,29 @@ fn read(reader: &dyn DecisionReader, shard: u16, after: Position) -> anyhow::Res
         idx: u32,
     }
     let mut lines = Vec::new();
-    reader.read(shard, after, READ_MAX, &mut lines)?;
-    let decision = |line: Vec<u8>| {
+    reader.read(shard, after, limit, &mut lines)?;
+    let (mut decisions, mut prev) = (Vec::new(), after);
+    for line in lines {
         let told: Told<'_> = serde_json::from_slice(&line)?;
         let position = Position { seq: told.data.position.seq, idx: told.data.position.idx };
-        Ok(Decision { position, workspace: (&*told.workspace).into(), frame: frame("decision", Some(position), &line) })
-    };
-    lines.into_iter().map(decision).collect()
+        if only.is_none_or(|only| only == told.workspace) {
+            let frame = frame("decision", Some(position), &line);
+            decisions.push(Decision { prev, position, workspace: (&*told.workspace).into(), frame });
+        }
+        prev = position;
+    }
+    Ok((decisions, prev))
 }
 
 async fn read_off_async_threads(
     reader: &Arc<dyn DecisionReader>,
     shard: u16,
     after: Position,
-) -> anyhow::Result<Vec<Decision>> {
+    limit: usize,
+    only: Option<Arc<str>>,
+) -> anyhow::Result<(Vec<Decision>, Position)> {
     let reader = reader.clone();
-    tokio::task::spawn_blocking(move || read(reader.as_ref(), shard, after)).await?
+    tokio::task::spawn_blocking(move || read(reader.as_ref(), shard, after, limit, only.as_deref())).await?
 }
 
 impl Hub {
@@ -194,8 +217,35 @@ impl Hub {
         }
         let (sender, receiver) = broadcast::channel(DECISIONS_KEPT);
         decisions.insert(shard, sender.clone());
-        tokio::spawn(follow_decisions(state.clone(), shard, sender));
+        // Read now: what is committed before the task begins is in its first reading.
+        let last = state.shard(shard).map(|shared| *shared.committed.borrow()).unwrap_or_default();
+        let following = Following { hub: state.hub.clone(), shard, decisions: sender };
+        tokio::spawn(follow_decisions(state.clone(), following, last));
         receiver
+    }
+
+    /// Whether nobody listens to this channel any more; then it is forgotten, with nobody joining meanwhile.
+    fn forget_unheard(&self, shard: u16, sender: &broadcast::Sender<Decision>) -> bool {
+        let mut decisions = self.decisions.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_unheard = sender.receiver_count() == 0;
+        if is_unheard {
+            decisions.retain(|key, known| *key != shard || !known.same_channel(sender));
+        }
+        is_unheard
+    }
+}
+
+/// The one who follows a shard's decisions. However he ends, listeners see the channel close and connect again.
+struct Following {
+    hub: Arc<Hub>,
+    shard: u16,
+    decisions: broadcast::Sender<Decision>,
+}
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        let mut decisions = self.hub.decisions.lock().unwrap_or_else(PoisonError::into_inner);
+        decisions.retain(|key, known| *key != self.shard || !known.same_channel(&self.decisions));
     }
 }
 
@@ -232,33 +282,35 @@ async fn make_boards(state: HttpState, workspace: String, boards: watch::Sender<
 }
 
 /// Reads a shard's decisions as they are committed, until nobody listens.
-async fn follow_decisions(state: HttpState, shard: u16, decisions: broadcast::Sender<Decision>) {
+async fn follow_decisions(state: HttpState, following: Following, mut last: Position) {
+    let shard = following.shard;
     let Some(shared) = state.shard(shard) else { return };
     let (mut committed, mut stopping) = (shared.committed.clone(), state.stopping.clone());
-    let mut last = *committed.borrow_and_update();
     loop {
         tokio::select! {
             changed = committed.changed() => if changed.is_err() { return },
             () = stopped(&mut stopping) => return,
             () = tokio::time::sleep(BOARD_AT_LEAST_EVERY) => {}
         }
-        if decisions.receiver_count() == 0 {
+        if following.hub.forget_unheard(shard, &following.decisions) || shared.metrics.owned.value() == 0 {
             return;
         }
         loop {
             committed.borrow_and_update();
-            let read = match read_off_async_threads(&state.decisions, shard, last).await {
+            let (read, through) = match read_off_async_threads(&state.decisions, shard, last, READ_MAX, None).await {
                 Ok(read) => read,
                 Err(error) => {
                     tracing::warn!(shard, "the decisions for those who listen cannot be read: {error:#}");
                     return;
                 }
             };
-            let Some(newest) = read.last() else { break };
-            last = newest.position;
+            if read.is_empty() {
+                break;
+            }
+            last = through;
             for decision in read {
                 // Nobody may listen any more.
-                let _ = decisions.send(decision);
+                let _ = following.decisions.send(decision);
             }
         }
     }
@@ -281,11 +333,13 @@ enum Next {
 
 struct Listener {
     reader: Arc<dyn DecisionReader>,
+    /// Few read the journal for themselves at once.
+    reads: Arc<Semaphore>,
     shard: u16,
     workspace: Arc<str>,
-    /// The last decision that it has had.
+    /// The last decision that it has had, or that was not its workspace's.
     last: Position,
-    committed: watch::Receiver<Position>,
+    is_reset: bool,
     stopping: watch::Receiver<bool>,
     boards: Option<watch::Receiver<Bytes>>,
     live: Option<broadcast::Receiver<Decision>>,
@@ -306,6 +360,11 @@ impl Listener {
     async fn listen(&mut self) -> End {
         let mut alive = interval(ALIVE_EVERY);
         alive.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        if self.is_reset
+            && let Err(end) = self.send(frame("reset", None, b"{}")).await
+        {
+            return end;
+        }
         if let Some(board) = &mut self.boards {
             let first = board.borrow_and_update().clone();
             if !first.is_empty()
@@ -346,24 +405,31 @@ impl Listener {
 
     /// Everything that is committed and that it has not had.
     async fn catch_up(&mut self) -> Result<(), End> {
-        let through = *self.committed.borrow();
-        while self.last < through {
-            let read = read_off_async_threads(&self.reader, self.shard, self.last).await;
-            let read = read.map_err(|error| {
+        loop {
+            let read = {
+                let _turn = self.reads.acquire().await;
+                let only = Some(self.workspace.clone());
+                read_off_async_threads(&self.reader, self.shard, self.last, CATCH_UP_MAX, only).await
+            };
+            let (read, through) = read.map_err(|error| {
                 tracing::warn!(shard = self.shard, "a stream ends: {error:#}");
                 End::Stopping
             })?;
-            if read.is_empty() {
-                break;
+            if through == self.last {
+                return Ok(());
             }
             for decision in read {
-                self.send_decision(decision).await?;
+                self.last = decision.position;
+                self.send(decision.frame).await?;
             }
+            self.last = through;
         }
-        Ok(())
     }
 
     async fn send_decision(&mut self, decision: Decision) -> Result<(), End> {
+        if decision.prev > self.last {
+            self.catch_up().await?;
+        }
         if decision.position <= self.last {
             return Ok(());
         }

@@ -3,19 +3,20 @@
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use serde_json::Value;
 use std::hash::{DefaultHasher, Hasher};
 
-/// The answer as JSON, tagged by what it says.
+/// Members that time alone changes, from others that stand beside them.
+const DERIVED: [&str; 5] = ["at", "wall_ms", "business_ms", "oldest_wait_ms", "oldest_unanswered_ms"];
+
+/// The answer as JSON, tagged by what it says; that time has passed is no news.
 pub fn tagged(headers: &HeaderMap, answer: &impl Serialize) -> Response {
     // A struct of texts and numbers cannot fail to be JSON.
+    let mut news = serde_json::to_value(answer).unwrap_or_default();
     let body = serde_json::to_vec(answer).unwrap_or_default();
-    tagged_by(headers, &body.clone(), body)
-}
-
-/// The same, where only a part of it says something: that it is told later is no news.
-pub fn tagged_by(headers: &HeaderMap, news: &[u8], body: Vec<u8>) -> Response {
+    leave_out_derived(&mut news);
     let mut hasher = DefaultHasher::new();
-    hasher.write(news);
+    hasher.write(news.to_string().as_bytes());
     let tag = format!("\"{:016x}\"", hasher.finish());
     let is_known = asked(headers, &tag);
     let mut response = match is_known {
@@ -26,6 +27,17 @@ pub fn tagged_by(headers: &HeaderMap, news: &[u8], body: Vec<u8>) -> Response {
     response.headers_mut().insert(header::ETAG, tag);
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     response
+}
+
+fn leave_out_derived(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            DERIVED.iter().for_each(|name| drop(members.remove(*name)));
+            members.values_mut().for_each(leave_out_derived);
+        }
+        Value::Array(values) => values.iter_mut().for_each(leave_out_derived),
+        _ => {}
+    }
 }
 
 /// Whether `If-None-Match` names it; a weak tag compares as a strong one (RFC 9110, 13.1.2).
@@ -55,6 +67,10 @@ mod tests {
             assert!(!again.headers().contains_key(header::CONTENT_TYPE));
         }
         assert_eq!(tagged(&with(&tag), &[1, 3]).status(), StatusCode::OK);
+        let told = |wall_ms: u64, waiting: u64| serde_json::json!({"rows": [{"wall_ms": wall_ms, "waiting": waiting}]});
+        let tag = |value: &Value| tagged(&HeaderMap::new(), value).headers()[header::ETAG].clone();
+        assert_eq!(tag(&told(1, 2)), tag(&told(9, 2)));
+        assert_ne!(tag(&told(1, 2)), tag(&told(1, 3)));
         assert_eq!(tagged(&with("\"other\""), &[1, 2]).status(), StatusCode::OK);
     }
 }

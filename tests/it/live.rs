@@ -157,6 +157,8 @@ fn the_board_agrees_with_the_queues_and_knows_a_silent_source() {
 #[test]
 fn an_answer_that_is_known_is_not_sent_again() {
     let node = office("live-tag", "");
+    // One waits, with a clock that runs: that time passes is no news.
+    mail(&node, "old", "cu");
     let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
     for path in ["board", "unanswered", "agents/ada/conversations"] {
         let url = node.url(&format!("/v1/workspaces/acme/{path}"));
@@ -200,7 +202,11 @@ impl Stream {
         let mut socket = TcpStream::connect(address).unwrap();
         socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         let last_id = last_id.map(|id| format!("last-event-id: {id}\r\n")).unwrap_or_default();
-        write!(socket, "GET /v1/workspaces/acme/stream?{query} HTTP/1.1\r\nhost: node\r\nconnection: close\r\n{last_id}\r\n").unwrap();
+        write!(
+            socket,
+            "GET /v1/workspaces/acme/stream?{query} HTTP/1.1\r\nhost: node\r\nconnection: close\r\n{last_id}\r\n"
+        )
+        .unwrap();
         socket
     }
 
