@@ -192,7 +192,15 @@ fn a_topic_made_anew_has_another_id() {
     let before = topics::ensure(&config, SHARDS).unwrap();
     let options = AdminOptions::new().operation_timeout(Some(WAIT));
     wait(admin(&config).delete_topics(&[&config.topics.events], &options)).unwrap().pop().unwrap().unwrap();
-    let after = topics::ensure(&config, SHARDS).unwrap();
+    // A broker answers from what it knew until the deletion has come to it, and nothing tells when.
+    let deadline = Instant::now() + WAIT;
+    let after = loop {
+        match topics::ensure(&config, SHARDS) {
+            Ok(after) if after.ids != before.ids => break after,
+            _ => assert!(Instant::now() < deadline, "the topic is still the old one"),
+        }
+        thread::sleep(Duration::from_millis(50));
+    };
     let fault = refuse_recreated(&before.ids, &after.ids).unwrap_err();
     assert!(matches!(&fault, KafkaFault::Halt(sentence) if sentence.contains("events topic")), "{fault}");
 }

@@ -686,6 +686,7 @@ fn expressions() -> Vec<(String, String)> {
 fn names_in(expression: &str) -> Vec<String> {
     // With its colons, the name of a recorded series is one word, and none of ours.
     let words = expression.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == ':'));
+    let words = words.map(|word| word.trim_end_matches(':'));
     words.filter(|word| word.starts_with("strowger_")).map(str::to_string).collect()
 }
 

@@ -53,12 +53,16 @@ fn the_curl_commands_of_the_readme_get_what_it_promises() {
         std::thread::sleep(Duration::from_millis(20));
     }
     let commands: Vec<&str> = blocks("sh").into_iter().filter(|block| block.contains("curl")).collect();
-    assert_eq!(commands.len(), 2, "one block of events and views, one of decisions");
+    assert_eq!(commands.len(), 3, "one block of events and views, one of decisions, one of what to watch");
     let said = run(&node, commands[0]);
     assert!(said.contains("\"state\":\"assigned\"") && said.contains("\"owner\":\"ada\""), "{said}");
     let told = run(&node, commands[1]);
     for decision_type in ["workspace.configured", "agent.changed", "conversation.opened", "conversation.assigned"] {
         assert!(told.contains(&format!("strowger.{decision_type}")), "{decision_type} is not told:\n{told}");
+    }
+    let seen = run(&node, commands[2]);
+    for shown in ["\"agents_online\":1", "\"unanswered_by_age\"", "\"conversation\":\"call-1\"", "event: board"] {
+        assert!(seen.contains(shown), "{shown} is not shown:\n{seen}");
     }
 }
 
