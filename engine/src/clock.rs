@@ -202,6 +202,9 @@ impl Stepping<'_> {
         let is_same = (before.started_at, before.mark) == (wanted.started_at, wanted.mark);
         let is_over = before.status == ClockStatus::Off && before.generation > 0;
         let is_failed = self.is_status() && is_answered && is_same && is_over;
+        // What has fired stays fired, also where it had no target for a while: else two clocks that send it to each other's
+        // queue would do so for ever.
+        let goes_on = is_same && is_over;
         let reason = match kind {
             _ if is_failed => Reason::Failed,
             ClockKind::ReplyWindow if before.status != ClockStatus::Off => Reason::Message,
@@ -214,8 +217,8 @@ impl Stepping<'_> {
             since: if is_failed { before.since } else { wanted.started_at },
             counted_ms: if is_failed { before.counted_ms } else { 0 },
             target_ms,
-            fired: if is_failed { before.fired } else { 0 },
-            fired_at: if is_failed { before.fired_at } else { 0 },
+            fired: if goes_on { before.fired } else { 0 },
+            fired_at: if goes_on { before.fired_at } else { 0 },
             mark: wanted.mark,
             calendar: if is_failed { before.calendar } else { hours },
         };

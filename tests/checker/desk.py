@@ -613,9 +613,11 @@ class Desk:
         if is_updated:
             self.seen["clocks updated"] += 1
             return
+        # For the same cause again, as after a queue in which it had no target: what has fired has fired.
+        goes_on = key[2] != "queue_wait" and clock.generation > 0 and clock.started == ms(told["started_at"])
         clock.generation, clock.status, clock.started = told["generation"], "running", ms(told["started_at"])
         clock.since, clock.counted = clock.started, 0
-        if reason != "failed":
+        if reason != "failed" and not goes_on:
             clock.fired, clock.fired_at, clock.breached, clock.due_words = 0, 0, False, set()
         self.seen["clocks started"] += 1
 

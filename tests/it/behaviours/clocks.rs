@@ -529,6 +529,30 @@ fn an_older_contact_counts_beside_what_was_counted_in_other_hours() {
 }
 
 #[test]
+fn clocks_that_send_a_conversation_to_each_others_queue_end() {
+    check_clocks_under(
+        "queue main; queue care; clock first_response; target first_response queue=main target=10;
+         level first_response percent=100 queue=care; clock resolution; target resolution queue=care target=10;
+         level resolution percent=100 queue=main",
+        "
+        0 message m
+        = clock.started started m first_response generation=1 due=10
+        until 10.001
+        = clock.breached m first_response generation=1 percent=100 (tick)
+        = conversation.escalated clock m epoch=0 priority=0 level=1 clock=first_response percent=100 (tick)
+        = clock.cancelled no_target m first_response generation=1 (tick)
+        = clock.started started m resolution generation=1 due=10 (tick)
+        = clock.breached m resolution generation=1 percent=100 (tick)
+        = conversation.escalated clock m epoch=0 priority=0 level=1 clock=resolution percent=100 (tick)
+        = clock.started started m first_response generation=2 due=10 (tick)
+        = clock.cancelled no_target m resolution generation=1 (tick)
+        until 600
+        = nothing
+    ",
+    );
+}
+
+#[test]
 fn what_was_answered_in_passing_is_not_missed() {
     check_under(
         "queue main replies_do_not_claim; clock resolution target=60",

@@ -8,7 +8,7 @@ use engine::decision::{
     AgentState, DecisionType, Outcome, PhaseWord, Reason, Told, ToldAgent, ToldClock, ToldConversation,
 };
 use engine::input::{Body, Input};
-use engine::policy::{Policy, WrapUpMode};
+use engine::policy::{ClockKind, Policy, WrapUpMode};
 use std::collections::{HashMap, HashSet};
 
 type Name = (String, String);
@@ -57,6 +57,7 @@ impl Agent {
 /// A clock of a conversation, as its decisions tell it.
 #[derive(Default)]
 struct Clock {
+    started_at: u64,
     generation: u32,
     is_running: bool,
     is_paused: bool,
@@ -227,8 +228,11 @@ impl Checker {
             if said.generation != clock.generation + 1 || clock.is_running != (told.reason == Reason::Message) {
                 return Err(format!("{}: it was at {} and ran: {}", what(), clock.generation, clock.is_running));
             }
-            let percent = if told.reason == Reason::Failed { clock.percent } else { 0 };
-            *clock = Clock { generation: said.generation, is_running: true, percent, ..Clock::default() };
+            // For the same cause again: what has fired has fired.
+            let is_same = said.clock != ClockKind::QueueWait && clock.started_at == said.started_at;
+            let percent = if told.reason == Reason::Failed || is_same { clock.percent } else { 0 };
+            let (generation, started_at) = (said.generation, said.started_at);
+            *clock = Clock { generation, started_at, is_running: true, percent, ..Clock::default() };
         } else if (said.generation, true) != (clock.generation, clock.is_running) {
             return Err(format!("{}: it is at {} and runs: {}", what(), clock.generation, clock.is_running));
         }

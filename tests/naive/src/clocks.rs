@@ -310,7 +310,10 @@ impl Step<'_> {
         reason: Reason,
     ) {
         let Some(before) = self.clock_of(creation, id, kind) else { return };
-        let (fired, fired_at) = if reason == Reason::Failed { (before.fired, before.fired_at) } else { (0, 0) };
+        // For the same cause again, after a failed delivery or a queue in which it had no target: what has fired has fired.
+        let is_known = before.gait == Gait::Off && before.generation > 0;
+        let goes_on = is_known && (before.started_at, before.cause) == (since, cause);
+        let (fired, fired_at) = if goes_on { (before.fired, before.fired_at) } else { (0, 0) };
         let generation = before.generation + 1;
         let gait = Gait::Runs;
         let new = ServiceClock {
