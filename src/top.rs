@@ -179,7 +179,7 @@ pub fn watch(client: &Client, workspace: &str, stopping: &AtomicBool, ticker: &T
     let mut fault = None;
     let mut scrolled = 0;
     let mut next = Instant::now();
-    let ended = loop {
+    loop {
         if stopping.load(Ordering::Relaxed) {
             break Ok(());
         }
@@ -214,8 +214,7 @@ pub fn watch(client: &Client, workspace: &str, stopping: &AtomicBool, ticker: &T
             Ok(None) => {}
             Err(error) => break Err(error.into()),
         }
-    };
-    ended
+    }
 }
 
 /// Gives the terminal back, however the drawing ends.
