@@ -146,8 +146,12 @@ pub struct Listed<'a> {
     pub owner: Option<&'a str>,
     /// Why it waits, a word of routing.md §5; empty where somebody has it.
     pub cause: &'static str,
-    slot: u32,
+    pub row: Row,
 }
+
+/// A conversation that is there now, to be pictured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row(u32);
 
 /// One that waits in line, offered or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -332,7 +336,7 @@ impl<'a> Workspace<'a> {
                 channel: ws.channels.text(row.channel()),
                 owner: row.owner().map(|agent| self.state.agent(agent).id()),
                 cause,
-                slot,
+                row: Row(slot),
             });
         }
         all
@@ -353,21 +357,28 @@ impl<'a> Workspace<'a> {
             channel: ws.channels.text(row.channel()),
             owner: row.owner().map(|agent| self.state.agent(agent).id()),
             cause: "",
-            slot,
+            row: Row(slot),
         });
         Some(listed.collect())
     }
 
-    pub fn conversation_of(&self, listed: &Listed<'_>) -> Conversation {
-        self.picture_conversation(listed.slot)
+    pub fn conversation_of(&self, row: Row) -> Conversation {
+        self.picture_conversation(row.0)
     }
 
-    /// A customer's conversations that have not ended, over all channels, by creation.
-    pub fn conversations_of_customer(&self, customer: &str) -> Vec<Conversation> {
+    /// What an agent owns, each with the number of its creation; none: he is not configured.
+    pub fn owned_by(&self, agent: &str) -> Option<Vec<(u64, Row)>> {
+        let hash = self.state.key().hash(crate::id::Kind::Agent, self.name, &[agent]);
+        let agent = self.state.find_configured(hash)?;
+        Some(self.state.owned_by(agent).map(|slot| (self.state.conversation(slot).number(), Row(slot))).collect())
+    }
+
+    /// A customer's conversations that have not ended, over all channels, each with the number of its creation.
+    pub fn conversations_of_customer(&self, customer: &str) -> Vec<(u64, Row)> {
         let hash = self.state.key().hash(crate::id::Kind::Customer, self.name, &[customer]);
         let all = self.state.conversations_of_customer(hash).iter().copied();
         let open = all.filter(|slot| self.state.conversation(*slot).is_open());
-        open.map(|slot| self.picture_conversation(slot)).collect()
+        open.map(|slot| (self.state.conversation(slot).number(), Row(slot))).collect()
     }
 
     /// A conversation's clocks that have not ended, in the order of the kinds, as they stand at `now`.

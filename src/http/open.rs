@@ -162,13 +162,9 @@ pub async fn unanswered(
     query: Result<Query<UnansweredQuery>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let Query(query) = query.map_err(|rejection| Problem::new(400, "query", "wrong_type", rejection.body_text()))?;
-    let (limit, after) = bounds(query.limit, query.cursor.as_deref())?;
-    let shard = owned(&state, &workspace)?.clone();
-    let now = (state.clock)(shard.shard).now;
-    let before = query.older_than_s.map(|age_s| now.saturating_sub(age_s.saturating_mul(1_000)));
-    let answer = off_async_threads(move || {
-        let workload = shard.read();
-        let found = workload.replica().workspace(&workspace).ok_or_else(unknown_workspace)?;
+    let bounds = bounds(query.limit, query.cursor.as_deref())?;
+    let rows = move |found: &view::Workspace<'_>, now: u64| {
+        let before = query.older_than_s.map(|age_s| now.saturating_sub(age_s.saturating_mul(1_000)));
         let is_asked = |wanted: &Option<String>, is: &str| wanted.as_deref().is_none_or(|wanted| wanted == is);
         let mut rows = found.unanswered();
         rows.retain(|row| {
@@ -178,15 +174,9 @@ pub async fn unanswered(
                 && is_asked(&query.cause, row.cause)
                 && before.is_none_or(|before| row.since <= before)
         });
-        let total = rows.len() as u64;
-        let rows = rows.into_iter().map(|row| ((row.since, row.number), row)).collect();
-        let (rows, next) = page(rows, limit, after);
-        let rows = rows.iter().map(|row| OpenConversation::of(&found, found.conversation_of(row), now));
-        let conversations = rows.collect();
-        Ok::<_, Problem>(OpenConversations { total, conversations, next, workspace: workspace.clone() })
-    })
-    .await??;
-    Ok(tagged(&headers, &answer))
+        Ok(by_time(&rows))
+    };
+    listed(&state, workspace, &headers, bounds, rows).await
 }
 
 /// Those who wait in a queue, in the order in which they came, offered ones included.
@@ -207,23 +197,9 @@ pub async fn waiting(
     headers: HeaderMap,
     query: Result<Query<PageQuery>, QueryRejection>,
 ) -> Result<Response, Problem> {
-    let Query(query) = query.map_err(|rejection| Problem::new(400, "query", "wrong_type", rejection.body_text()))?;
-    let (limit, after) = bounds(query.limit, query.cursor.as_deref())?;
-    let shard = owned(&state, &workspace)?.clone();
-    let now = (state.clock)(shard.shard).now;
-    let answer = off_async_threads(move || {
-        let workload = shard.read();
-        let found = workload.replica().workspace(&workspace).ok_or_else(unknown_workspace)?;
-        let rows = found.waiting(&queue).ok_or_else(unknown_queue)?;
-        let total = rows.len() as u64;
-        let rows = rows.into_iter().map(|row| ((row.since, row.number), row)).collect();
-        let (rows, next) = page(rows, limit, after);
-        let rows = rows.iter().map(|row| OpenConversation::of(&found, found.conversation_of(row), now));
-        let conversations = rows.collect();
-        Ok::<_, Problem>(OpenConversations { total, conversations, next, workspace: workspace.clone() })
-    })
-    .await??;
-    Ok(tagged(&headers, &answer))
+    let bounds = bounds_of(query)?;
+    let rows = move |found: &view::Workspace<'_>, _| Ok(by_time(&found.waiting(&queue).ok_or_else(unknown_queue)?));
+    listed(&state, workspace, &headers, bounds, rows).await
 }
 
 /// What an agent owns, oldest first.
@@ -244,11 +220,9 @@ pub async fn of_agent(
     headers: HeaderMap,
     query: Result<Query<PageQuery>, QueryRejection>,
 ) -> Result<Response, Problem> {
-    let found = move |found: &view::Workspace<'_>| {
-        let agent = found.agent(&agent).ok_or_else(unknown_agent)?;
-        Ok(agent.conversations.iter().filter_map(|id| found.conversation(id)).collect())
-    };
-    listed(&state, workspace, &headers, query, found).await
+    let bounds = bounds_of(query)?;
+    let rows = move |found: &view::Workspace<'_>, _| Ok(by_creation(found.owned_by(&agent).ok_or_else(unknown_agent)?));
+    listed(&state, workspace, &headers, bounds, rows).await
 }
 
 /// A customer's conversations that have not ended, over all channels, oldest first.
@@ -269,28 +243,45 @@ pub async fn of_customer(
     headers: HeaderMap,
     query: Result<Query<PageQuery>, QueryRejection>,
 ) -> Result<Response, Problem> {
-    listed(&state, workspace, &headers, query, move |found| Ok(found.conversations_of_customer(&customer))).await
+    let bounds = bounds_of(query)?;
+    let rows = move |found: &view::Workspace<'_>, _| Ok(by_creation(found.conversations_of_customer(&customer)));
+    listed(&state, workspace, &headers, bounds, rows).await
 }
 
-/// One agent's or one customer's, by creation.
+fn bounds_of(query: Result<Query<PageQuery>, QueryRejection>) -> Result<(usize, After), Problem> {
+    let Query(query) = query.map_err(|rejection| Problem::new(400, "query", "wrong_type", rejection.body_text()))?;
+    bounds(query.limit, query.cursor.as_deref())
+}
+
+/// Rows, each with its place in the order.
+type Rows = Vec<((u64, u64), view::Row)>;
+
+fn by_time(rows: &[view::Listed<'_>]) -> Rows {
+    rows.iter().map(|listed| ((listed.since, listed.number), listed.row)).collect()
+}
+
+fn by_creation(rows: Vec<(u64, view::Row)>) -> Rows {
+    rows.into_iter().map(|(number, row)| ((number, 0), row)).collect()
+}
+
+/// One page of the rows that are wanted at a time, pictured.
 async fn listed(
     state: &HttpState,
     workspace: String,
     headers: &HeaderMap,
-    query: Result<Query<PageQuery>, QueryRejection>,
-    all: impl FnOnce(&view::Workspace<'_>) -> Result<Vec<view::Conversation>, Problem> + Send + 'static,
+    (limit, after): (usize, After),
+    wanted: impl FnOnce(&view::Workspace<'_>, u64) -> Result<Rows, Problem> + Send + 'static,
 ) -> Result<Response, Problem> {
-    let Query(query) = query.map_err(|rejection| Problem::new(400, "query", "wrong_type", rejection.body_text()))?;
-    let (limit, after) = bounds(query.limit, query.cursor.as_deref())?;
     let shard = owned(state, &workspace)?.clone();
     let now = (state.clock)(shard.shard).now;
     let answer = off_async_threads(move || {
         let workload = shard.read();
         let found = workload.replica().workspace(&workspace).ok_or_else(unknown_workspace)?;
-        let rows = all(&found)?;
+        let rows = wanted(&found, now)?;
         let total = rows.len() as u64;
-        let (rows, next) = page(rows.into_iter().map(|row| ((row.number, 0), row)).collect(), limit, after);
-        let conversations = rows.into_iter().map(|row| OpenConversation::of(&found, row, now)).collect();
+        let (rows, next) = page(rows, limit, after);
+        let rows = rows.into_iter().map(|row| OpenConversation::of(&found, found.conversation_of(row), now));
+        let conversations = rows.collect();
         Ok::<_, Problem>(OpenConversations { total, conversations, next, workspace: workspace.clone() })
     })
     .await??;
