@@ -58,6 +58,8 @@ impl Agent {
 #[derive(Default)]
 struct Clock {
     started_at: u64,
+    /// Of a wait in a queue: its conversation has come to a queue again since it started.
+    is_of_another_wait: bool,
     generation: u32,
     is_running: bool,
     is_paused: bool,
@@ -229,13 +231,14 @@ impl Checker {
                 return Err(format!("{}: it was at {} and ran: {}", what(), clock.generation, clock.is_running));
             }
             // For the same cause again: what has fired has fired.
-            let is_same = said.clock != ClockKind::QueueWait && clock.started_at == said.started_at;
+            let is_same = clock.started_at == said.started_at && !clock.is_of_another_wait;
             let percent = if told.reason == Reason::Failed || is_same { clock.percent } else { 0 };
-            let (generation, started_at) = (said.generation, said.started_at);
-            *clock = Clock { generation, started_at, is_running: true, percent, ..Clock::default() };
+            *clock = Clock { generation: said.generation, is_running: true, percent, ..Clock::default() };
         } else if (said.generation, true) != (clock.generation, clock.is_running) {
             return Err(format!("{}: it is at {} and runs: {}", what(), clock.generation, clock.is_running));
         }
+        // A merge may have found an older contact.
+        clock.started_at = said.started_at;
         if said.target_ms == 0 || said.over_ms != said.business_ms.saturating_sub(said.target_ms) {
             return Err(format!("{}: {} ms of {}, {} over", what(), said.business_ms, said.target_ms, said.over_ms));
         }
@@ -319,6 +322,11 @@ impl Checker {
         let name = (told.workspace.to_string(), about.id.to_string());
         if told.decision_type == DecisionType::ConversationOpened {
             self.clocks.retain(|(of, _), _| *of != name);
+        }
+        if told.decision_type == DecisionType::ConversationQueued
+            && let Some(clock) = self.clocks.get_mut(&(name.clone(), ClockKind::QueueWait.word()))
+        {
+            clock.is_of_another_wait = true;
         }
         let before = self.conversations.remove(&name).unwrap_or_default();
         check_epoch(told, about, &before)?;
