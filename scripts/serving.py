@@ -54,22 +54,33 @@ def await_ready(process, port):
         time.sleep(0.1)
 
 
-@contextlib.contextmanager
-def serving(binary, config, port, *more):
-    """Runs `serve` until the block ends, then stops it by SIGTERM; its last lines are shown if it ended badly."""
-    log_file = config.parent / "serve.log"
-    with open(log_file, "wb") as log:
+def started(binary, config, port, *more):
+    """A ready `serve`. What it says is added to serve.log beside its config."""
+    with open(config.parent / "serve.log", "ab") as log:
         command = [str(binary), "serve", "--config", str(config), *more]
         process = subprocess.Popen(command, stdout=log, stderr=log)
+    await_ready(process, port)
+    return process
+
+
+def stopped(process, config):
+    """Ends it by SIGTERM; its last lines are shown if it ended badly."""
+    process.send_signal(signal.SIGTERM)
     try:
-        await_ready(process, port)
+        process.wait(STOP_S_MAX)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        print(f"`serve` did not end within {STOP_S_MAX} s of SIGTERM", file=sys.stderr)
+    if process.returncode != 0:
+        log = (config.parent / "serve.log").read_text(errors="replace")
+        print("\n".join(log.splitlines()[-5:]), file=sys.stderr)
+
+
+@contextlib.contextmanager
+def serving(binary, config, port, *more):
+    """Runs `serve` until the block ends."""
+    process = started(binary, config, port, *more)
+    try:
         yield f"http://127.0.0.1:{port}"
     finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(STOP_S_MAX)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            print(f"`serve` did not end within {STOP_S_MAX} s of SIGTERM", file=sys.stderr)
-        if process.returncode != 0:
-            print("\n".join(log_file.read_text(errors="replace").splitlines()[-5:]), file=sys.stderr)
+        stopped(process, config)

@@ -172,6 +172,10 @@ pub struct Replay {
     /// Seeds whatever the player draws.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// The run's id, drawn if left out: events come from the sources replay/ID/customers/CHANNEL, …/agents and …/bots. A
+    /// second run of one id sends nothing new.
+    #[arg(long, value_name = "ID")]
+    run: Option<String>,
     /// Plays lines at or after this time.
     #[arg(long, value_name = "TIME")]
     from: Option<String>,
@@ -207,6 +211,7 @@ impl TryFrom<Replay> for ReplayArgs {
             speed: args.speed,
             load: args.load,
             seed: args.seed,
+            run: args.run,
             selection: Selection { from: args.from, to: ends.into_iter().next() },
             json: args.json,
             calls: args.calls,

@@ -152,7 +152,9 @@ impl Stepping<'_> {
         self.tell_agent(DecisionType::AgentChanged, reason, slot, None);
         let finishes = Status::PendingAway.rank();
         let is_gone = before.0.rank() >= finishes && after.0.rank() < finishes;
-        if is_gone || before.1 & !after.1 != 0 {
+        // Who finished what he had kept his offers: back on fewer channels, he keeps those of them.
+        let is_back = before.0 == Status::PendingAway && after.0 == Status::Online;
+        if is_gone || is_back || before.1 & !after.1 != 0 {
             self.takes_no_more(slot, true);
         }
         if before.0 == Status::Online && after.0 != Status::Online {

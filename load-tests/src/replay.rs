@@ -39,6 +39,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+/// Bytes of a run's id, which stands before every id of the workload.
+const RUN_MAX: usize = 32;
+
 pub struct ReplayArgs {
     pub workload: PathBuf,
     /// `http://host:port` or `kafka://host:port[,host:port…]`.
@@ -54,6 +57,8 @@ pub struct ReplayArgs {
     pub load: f64,
     /// Of what the player draws.
     pub seed: u64,
+    /// What its sources, conversations and customers carry; drawn where it is not given.
+    pub run: Option<String>,
     pub selection: Selection,
     pub json: bool,
     pub calls: Option<PathBuf>,
@@ -74,6 +79,7 @@ impl Default for ReplayArgs {
             speed: 1.0,
             load: 1.0,
             seed: 1,
+            run: None,
             selection: Selection::default(),
             json: false,
             calls: None,
@@ -117,7 +123,10 @@ pub fn run(args: ReplayArgs) -> Result<()> {
     let (name, policy) = workspace(&args)?;
     let workload = Workload::open(&args.workload, &args.selection)?.loaded(args.load, args.seed)?;
     let mut clock = Clock::ask(&api, &name)?;
-    let run = run_id();
+    let run = args.run.clone().unwrap_or_else(run_id);
+    let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let is_name = (1..=RUN_MAX).contains(&run.len()) && run.chars().all(is_word);
+    ensure!(is_name, "--run {run:?} is no name: 1 to {RUN_MAX} letters, digits, `-`, `_` and `.`");
     let events = Events::new(&run, &name);
     let agent = first_agent(&workload).context("the workload has no agent")?;
     let first = events.first(agent, clock.engine_at(Instant::now()));

@@ -45,6 +45,7 @@ impl Events {
 
     fn step(&self, player: &Player<'_>, call: u32, agent: &str, step: Step, id: String, at: u64) -> Event {
         let arrival = player.arrival(call);
+        let customers = customers(arrival);
         let (kind, part) = match step {
             Step::Handoff => ("conversation.handoff", "bots"),
             Step::Accept { .. } => ("offer.accept", "agents"),
@@ -54,7 +55,7 @@ impl Events {
             Step::Resolve => ("conversation.resolve", "agents"),
             Step::CompleteWrapUp => ("wrapup.complete", "agents"),
             Step::Write => return self.message(player, call, id, at),
-            Step::Leave => ("contact.ended", "customers"),
+            Step::Leave => ("contact.ended", &*customers),
         };
         let mut data = json!({ "conversation": player.conversation_id(arrival) });
         data["actor"] = match step {
@@ -131,7 +132,7 @@ impl Events {
         let id = player.event_id(ARRIVAL, player.arrival(call));
         if player.calls[call as usize].live {
             let data = Value::Object(self.contact(player, call));
-            self.event(id, "customers", "contact.started", at, data)
+            self.event(id, &customers(player.arrival(call)), "contact.started", at, data)
         } else {
             self.message(player, call, id, at)
         }
@@ -141,7 +142,7 @@ impl Events {
     fn message(&self, player: &Player<'_>, call: u32, id: String, at: u64) -> Event {
         let mut data = self.contact(player, call);
         data.insert("message".to_owned(), json!({ "id": id, "kind": "text" }));
-        self.event(id, "customers", "message.received", at, Value::Object(data))
+        self.event(id, &customers(player.arrival(call)), "message.received", at, Value::Object(data))
     }
 
     fn contact(&self, player: &Player<'_>, call: u32) -> Map<String, Value> {
@@ -184,4 +185,9 @@ impl Events {
             None => json!({ "kind": "customer" }),
         }
     }
+}
+
+/// Customers come by a connector of their channel, which is a source of its own.
+fn customers(arrival: &Arrival) -> String {
+    format!("customers/{}", arrival.channel)
 }

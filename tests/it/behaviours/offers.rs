@@ -135,6 +135,26 @@ fn who_goes_away_loses_his_offers_and_has_declined_nothing() {
 }
 
 #[test]
+fn who_comes_back_on_fewer_channels_loses_what_was_offered_on_the_others() {
+    check_under(
+        "queue main accept=20 round=100",
+        "
+        0 agent anna units=2
+        0 online anna
+        1 message m on=email
+        2 chat c
+        3 pending_away anna
+        = agent.changed presence anna pending_away 2/2
+        4 online anna channels=chat
+        = agent.changed presence anna full 2/2
+        = offer.withdrawn agent_lost m epoch=0 to=anna offer=1
+        5 accept 2 anna
+        = conversation.assigned accepted c anna epoch=1
+    ",
+    );
+}
+
+#[test]
 fn an_offer_is_withdrawn_before_anything_else_becomes_of_its_conversation() {
     check_under(
         "queue main accept=20; queue second; channel email async",
