@@ -6,7 +6,7 @@ KILLS ?= $(if $(filter kafka,$(MODE)),20,50)
 SEED ?= 1
 SPEED ?= 120
 
-.PHONY: demo test bench bank kill
+.PHONY: demo test bench bank kill floor
 
 demo:
 	@scripts/install.sh build
@@ -21,6 +21,12 @@ bench:
 # The bank's busiest day through real Kafka and through the embedded journal: 12 minutes each at SPEED=120.
 bank:
 	@SPEED=$(SPEED) scripts/bank.sh
+
+# A morning with a real Prometheus: which alert fires when, and which does not. Four minutes.
+floor:
+	@scripts/install.sh tests
+	@PATH="$$PATH:$$HOME/.cargo/bin" cargo build --quiet --bin strowger
+	@python3 scripts/floor.py --binary target/debug/strowger
 
 # kill -9 under load, judged by the outside checker: make kill MODE=embedded KILLS=50, make kill MODE=kafka KILLS=20.
 kill:

@@ -51,6 +51,8 @@ BUGS = [
     ("turn.rs", "let units = hold.full();", "let units = self.hold_asked(slot).0;",
      "who wakes takes his channel's units of today, not his own"),
     # Presence
+    ("presence.rs", "if is_gone || is_back || before.1", "if is_gone || before.1",
+     "who comes back on fewer channels keeps what was offered on the others"),
     ("state/apply.rs", "row.expires_at.max(from) + grace_ms", "row.expires_at.max(from) + 2 * grace_ms",
      "a lease is extended twice"),
     ("state/apply.rs", "row.expires_at = now + row.term_ms;", "let _ = now;",
@@ -146,7 +148,7 @@ BUGS = [
     ("clock.rs", "ClockStatus::Running => calendar::passed(openings, clock.since, share - clock.counted_ms),",
      "ClockStatus::Running => calendar::reached(openings, clock.since, share - clock.counted_ms),",
      "a clock breaches at due, not a millisecond of business time after it"),
-    ("clock.rs", "fired: if is_failed { before.fired } else { 0 },", "fired: 0,",
+    ("clock.rs", "fired: if goes_on { before.fired } else { 0 },", "fired: 0,",
      "after a failed delivery thresholds fire again"),
     ("clock.rs", "let at = self.at_fact(kind, &clock);\n        let clock = self.passes_until",
      "let at = self.now;\n        let clock = self.passes_until",

@@ -16,6 +16,8 @@ use toml::Spanned;
 /// A node owns at most this many shards (design.md §3): two producers a shard, five threads each.
 pub const SHARDS_MAX: u16 = 32;
 /// Beyond this the memory's rows would be most of the state.
+/// Agents by name on `/metrics/agents`, five series each.
+const AGENTS_MAX: usize = 20_000;
 const IDEMPOTENCY_MAX: u32 = 50_000_000;
 
 #[derive(Clone, Debug)]
@@ -29,6 +31,8 @@ pub struct Config {
     pub clock: Option<crate::clock::Scaled>,
     /// (workspace, queue) pairs that metrics tell apart.
     pub metrics_max_queues: usize,
+    /// Agents of a workspace that `/metrics/agents` tells by name; 0: it is off.
+    pub metrics_max_agents: usize,
     /// Connectors, by a prefix of their events' `source`.
     pub sources: Vec<SourceConfig>,
 }
@@ -57,6 +61,7 @@ impl Config {
             limits: Limits::default(),
             clock: None,
             metrics_max_queues: default_max_queues(),
+            metrics_max_agents: 0,
             sources: Vec::new(),
         }
     }
@@ -106,6 +111,7 @@ impl Config {
             limits,
             clock,
             metrics_max_queues: file.metrics.max_queues,
+            metrics_max_agents: file.metrics.max_agents(&page)?,
             sources: sources(&page, file.source)?,
         })
     }
@@ -274,11 +280,25 @@ struct ClockTable {
 struct MetricsTable {
     #[serde(default = "default_max_queues")]
     max_queues: usize,
+    #[serde(default)]
+    max_agents: Option<Spanned<usize>>,
+}
+
+impl MetricsTable {
+    /// Of how many agents of a workspace `/metrics/agents` tells by name; 0: it is off.
+    fn max_agents(&self, page: &Page<'_>) -> Result<usize, String> {
+        let Some(max) = &self.max_agents else { return Ok(0) };
+        if *max.get_ref() > AGENTS_MAX {
+            let what = format!("metrics.max_agents is at most {AGENTS_MAX}: five series each");
+            return Err(page.fault(max.span(), &what, "agents beyond it are summed as `other`"));
+        }
+        Ok(*max.get_ref())
+    }
 }
 
 impl Default for MetricsTable {
     fn default() -> MetricsTable {
-        MetricsTable { max_queues: default_max_queues() }
+        MetricsTable { max_queues: default_max_queues(), max_agents: None }
     }
 }
 
@@ -372,6 +392,7 @@ mod tests {
             ("[idempotency]\nmax = 0", "strowger.toml:2:7", "50000000"),
             ("[clock]\nscale = 2\nstart = 'noon'", "strowger.toml:1:1", "RFC 3339"),
             ("shards = ", "strowger.toml:1:", "error"),
+            ("[metrics]\nmax_agents = 20001", "strowger.toml:2:14", "at most 20000"),
             ("[[source]]\nname = 'a b'\nprefix = 'x'", "strowger.toml:2:8", "no name of a source"),
             ("[[source]]\nname = 'other'\nprefix = 'x'", "strowger.toml:2:8", "another source"),
             ("[[source]]\nname = 'a'\nprefix = ''", "strowger.toml:3:10", "fits every event"),

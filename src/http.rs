@@ -57,6 +57,8 @@ pub struct HttpState {
     /// Free bytes where the journal is; none where that is somebody else's disk.
     pub disk_free_bytes: Arc<dyn Fn() -> Option<u64> + Send + Sync>,
     pub sources: Arc<Sources>,
+    /// Agents of a workspace that `/metrics/agents` tells by name; 0: it is off.
+    pub metrics_max_agents: usize,
     /// ms UTC of the wall: when the process started.
     pub started_ms: u64,
     pub hub: Arc<stream::Hub>,
@@ -133,6 +135,7 @@ pub fn routes() -> Vec<(&'static str, MethodRouter<HttpState>)> {
         ("/wallboard", get(pages::wallboard)),
         ("/docs", get(pages::docs)),
         ("/metrics", get(probes::metrics)),
+        ("/metrics/agents", get(probes::agents)),
         ("/livez", get(probes::livez)),
         ("/readyz", get(probes::readyz)),
         ("/openapi.json", get(openapi::document)),

@@ -77,6 +77,11 @@ families! {
     AgentStateSeconds = Counter "strowger_agent_state_seconds_total" "Seconds that agents spent in each state, summed over the agents of a team.",
     CapacityUnitSeconds = Counter "strowger_capacity_unit_seconds_total" "Unit-seconds of capacity. work, wrap_up and external: held, by channel; online: of agents online or still finishing, channel any, because units are shared by the channels.",
     CapacityExceeded = Counter "strowger_capacity_exceeded_total" "Times an agent was put over his units, by reason.",
+    AgentAssigned = Counter "strowger_agent_assigned_total" "Conversations that became an agent's.",
+    AgentHandled = Counter "strowger_agent_handled_total" "Conversations that an agent had and has no more.",
+    AgentReplied = Counter "strowger_agent_replied_total" "Answers of an agent that a response clock was running for.",
+    AgentResolved = Counter "strowger_agent_resolved_total" "Conversations that an agent resolved.",
+    AgentUnitSeconds = Counter "strowger_agent_unit_seconds_total" "Unit-seconds that an agent held by work and wrap-up.",
     Events = Counter "strowger_events_total" "Events decided, by type and result.",
     Decisions = Counter "strowger_decisions_total" "Decisions committed, by type.",
     DeadLetters = Counter "strowger_dead_letters_total" "Records of the event log that could not be taken, by reason.",
@@ -291,6 +296,8 @@ pub fn process() -> &'static PrometheusHandle {
         }
         metrics::counter!(EVENTS_FORWARDED).increment(0);
         metrics::gauge!(BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+        // Memory, processor time, threads, files and start of the process, by Prometheus' own names.
+        metrics_process::Collector::default().describe();
         handle
     })
 }
@@ -301,9 +308,17 @@ pub fn disk_free_bytes(bytes: u64) {
     metrics::gauge!(DISK_FREE_BYTES).set(bytes as f64);
 }
 
+/// The text of what was collected, alone.
+pub fn render_alone(scrape: &Scrape) -> String {
+    let mut text = String::new();
+    scrape.text(&mut text);
+    text
+}
+
 /// The whole text of `/metrics`: the process's families, then what was collected.
 pub fn render(scrape: &Scrape) -> String {
     let handle = process();
+    metrics_process::Collector::default().collect();
     handle.run_upkeep();
     let mut text = handle.render();
     scrape.text(&mut text);
@@ -338,6 +353,22 @@ mod tests {
         for (kind, name, help) in PROCESS.into_iter().filter(|(_, name, _)| *name != DISK_FREE_BYTES) {
             assert!(text.contains(&format!("# HELP {name} {help}\n# TYPE {name} {}\n{name}", kind.word())), "{text}");
         }
+    }
+
+    #[test]
+    fn the_process_says_what_it_takes_and_since_when() {
+        let text = render(&Scrape::default());
+        let value = |name: &str| -> f64 {
+            let line = text.lines().find(|line| line.starts_with(&format!("{name} ")));
+            line.and_then(|line| line.split(' ').nth(1)?.parse().ok()).unwrap_or_else(|| panic!("{name}: {text}"))
+        };
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64();
+        let age_s = now - value("process_start_time_seconds");
+        assert!((-1.0..3_600.0).contains(&age_s), "it started {age_s} s ago");
+        for name in ["process_resident_memory_bytes", "process_open_fds", "process_max_fds", "process_threads"] {
+            assert!(value(name) > 0.0, "{name}");
+        }
+        assert!(value("process_cpu_seconds_total") >= 0.0);
     }
 
     #[test]

@@ -428,6 +428,7 @@ struct House {
     stopping: Arc<AtomicBool>,
     draining: Arc<AtomicBool>,
     sources: Arc<Sources>,
+    metrics_max_agents: usize,
 }
 
 /// The shards' ends of the rings by thread, with where the thread sleeps and how it is woken.
@@ -469,6 +470,7 @@ impl House {
             stopping: Arc::default(),
             draining: Arc::default(),
             sources: Arc::new(Sources::new(&config.sources, config.clock.is_none())),
+            metrics_max_agents: config.metrics_max_agents,
         }
     }
 
@@ -607,6 +609,7 @@ impl House {
             disk_free_bytes: Arc::new(move || disk::free_bytes(path.as_deref()?).ok()),
             stopping,
             sources: self.sources.clone(),
+            metrics_max_agents: self.metrics_max_agents,
             started_ms: wall_ms(),
             hub: Arc::default(),
             limits: Default::default(),

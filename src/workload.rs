@@ -212,6 +212,13 @@ impl SharedShard {
         self.metrics.collect(scrape);
         self.write().collect(now, self.metrics.labels(), scrape);
     }
+
+    /// Adds what each agent did, of a shard that is owned.
+    pub fn collect_agents(&self, now: u64, max: usize, scrape: &mut Scrape) {
+        if self.metrics.owned.value() > 0 {
+            self.write().collect_agents(now, max, scrape);
+        }
+    }
 }
 
 pub struct Workload {
@@ -439,6 +446,14 @@ impl Workload {
     /// Adds what was dead-lettered since the process started, whoever owns the shard now.
     pub fn collect_dead_letters(&self, scrape: &mut Scrape) {
         self.dead_letters.collect(scrape);
+    }
+
+    /// Adds what each agent did since the process started, of each workspace the first `max` by name.
+    pub fn collect_agents(&mut self, now: u64, max: usize, scrape: &mut Scrape) {
+        for fold in &mut self.folds.all {
+            fold.advance(now, self.live);
+            fold.collect_agents(max, scrape);
+        }
     }
 
     /// Adds everything the fold knows. `now` is engine time: seconds in a state run on between batches.

@@ -183,6 +183,22 @@ def engine():
                     [(a_minute("strowger_events_forwarded_total{E}"), "forwarded", ORANGE)], "short", interval="1m",
                 ),
             ],
+            [row("The process")],
+            [
+                series(
+                    8, 8, "Memory", "Resident memory, by instance. It has to become flat.",
+                    [("max by (instance) (process_resident_memory_bytes{E})", "{{instance}}")], "bytes",
+                ),
+                series(
+                    8, 8, "Processors busy", "Processor seconds a second, by instance: 1 is one core.",
+                    [("max by (instance) (rate(process_cpu_seconds_total{E}[$__rate_interval]))", "{{instance}}")], "short",
+                ),
+                series(
+                    8, 8, "Open files", "Share of the files and connections that the process may have open, by instance.",
+                    [("max by (instance) (process_open_fds{E} / process_max_fds{E})", "{{instance}}")], "percentunit",
+                    max=1,
+                ),
+            ],
             [row("Journal and shards")],
             [
                 series(

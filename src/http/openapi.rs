@@ -28,6 +28,7 @@ use utoipa::OpenApi;
         pages::wallboard,
         pages::docs,
         probes::metrics,
+        probes::agents,
         probes::livez,
         probes::readyz,
         document,

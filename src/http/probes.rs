@@ -1,7 +1,7 @@
 //! `/livez`, `/readyz` and `/metrics`: what a supervisor and Prometheus ask.
 
-use super::HttpState;
 use super::problem::Problem;
+use super::{HttpState, off_async_threads};
 use crate::metrics::{self, Scrape};
 use axum::extract::State;
 use axum::http::header;
@@ -55,7 +55,7 @@ fn answer(health: Result<(), String>, reason: &'static str) -> Response {
 )]
 pub async fn metrics(State(state): State<HttpState>) -> Response {
     // Collecting takes a lock that the publisher shares, rendering takes milliseconds: neither on an async thread.
-    let text = tokio::task::spawn_blocking(move || {
+    let text = off_async_threads(move || {
         if let Some(bytes) = (state.disk_free_bytes)() {
             metrics::disk_free_bytes(bytes);
         }
@@ -65,10 +65,38 @@ pub async fn metrics(State(state): State<HttpState>) -> Response {
             shard.collect((state.clock)(shard.shard).now, &mut scrape);
         }
         metrics::render(&scrape)
-    })
-    .await;
+    });
+    exposition(text.await)
+}
+
+/// What each agent did since the process started, credited to who did it. A target of its own, scraped more seldom; off
+/// until `metrics.max_agents` says for how many of a workspace there is room.
+#[utoipa::path(
+    get, path = "/metrics/agents", tag = "probes",
+    responses(
+        (status = 200, description = "Exposition format 0.0.4", body = String, content_type = "text/plain"),
+        (status = 404, description = "It is off", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub async fn agents(State(state): State<HttpState>) -> Response {
+    let max = state.metrics_max_agents;
+    if max == 0 {
+        let hint = "metrics by agent are off; `max_agents` in the table [metrics] of the config file turns them on";
+        return Problem::new(404, "path", "off", hint).into_response();
+    }
+    let text = off_async_threads(move || {
+        let mut scrape = Scrape::default();
+        for shard in state.shards.iter() {
+            shard.collect_agents((state.clock)(shard.shard).now, max, &mut scrape);
+        }
+        metrics::render_alone(&scrape)
+    });
+    exposition(text.await)
+}
+
+fn exposition(text: Result<String, Problem>) -> Response {
     match text {
         Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response(),
-        Err(_) => Problem::new(500, "node", "scrape_failed", "the metrics could not be rendered").into_response(),
+        Err(problem) => problem.into_response(),
     }
 }

@@ -6,7 +6,7 @@
 
 use super::intervals::{Intervals, QueueIndex};
 use super::tables::{NONE, OTHER, PairIndex};
-use super::tallies::{AgentIndex, Tallies};
+use super::tallies::{AgentIndex, AgentTally, Tallies};
 use super::words::Exceeded;
 use crate::metrics::{Family, Labels, Scrape, labels};
 use engine::decision::AgentState;
@@ -402,6 +402,40 @@ impl Staff {
             team.collect(scrape);
         }
     }
+
+    /// What each agent did since the process started: the first `max` who came, each by name, and the others as one.
+    /// Nobody loses his place, or sums would fall.
+    pub(super) fn collect_agents(&self, max: usize, tallies: &Tallies, scrape: &mut Scrape) {
+        let names = {
+            let mut names: Vec<(&str, u32)> = self.index.iter().map(|(name, at)| (&**name, *at)).collect();
+            names.sort_unstable_by_key(|(_, at)| *at);
+            names
+        };
+        let mut others = None;
+        for (name, at) in names {
+            let row = &self.rows[at as usize];
+            let mut tally = tallies.of(name);
+            tally.unit_ms += self.untallied_unit_ms(name);
+            if (at as usize) < max {
+                let team = &self.teams[row.team as usize].name;
+                collect_agent(&[("workspace", &self.workspace), ("team", team), ("agent", name)], &tally, scrape);
+            } else {
+                *others.get_or_insert_with(AgentTally::default) += tally;
+            }
+        }
+        if let Some(tally) = others {
+            collect_agent(&[("workspace", &self.workspace), ("team", OTHER), ("agent", OTHER)], &tally, scrape);
+        }
+    }
+}
+
+fn collect_agent(pairs: &[(&'static str, &str)], tally: &AgentTally, scrape: &mut Scrape) {
+    let labels = labels(pairs);
+    scrape.whole(Family::AgentAssigned, &labels, tally.assigned);
+    scrape.whole(Family::AgentHandled, &labels, tally.handled);
+    scrape.whole(Family::AgentReplied, &labels, tally.replied);
+    scrape.whole(Family::AgentResolved, &labels, tally.resolved);
+    scrape.real(Family::AgentUnitSeconds, &labels, tally.unit_ms as f64 / 1e3);
 }
 
 /// Who is removed is nobody's agent any more.

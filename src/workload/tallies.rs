@@ -1,6 +1,7 @@
 //! What each agent did since the process started, credited to who did it; for his view.
 
 use std::collections::HashMap;
+use std::ops::AddAssign;
 
 /// Since the process started.
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
@@ -14,6 +15,16 @@ pub struct AgentTally {
     pub resolved: u64,
     /// Units held by work and wrap-up, times milliseconds.
     pub unit_ms: u64,
+}
+
+impl AddAssign for AgentTally {
+    fn add_assign(&mut self, other: AgentTally) {
+        self.assigned += other.assigned;
+        self.handled += other.handled;
+        self.replied += other.replied;
+        self.resolved += other.resolved;
+        self.unit_ms += other.unit_ms;
+    }
 }
 
 /// A place in `Tallies`.

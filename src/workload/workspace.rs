@@ -286,6 +286,11 @@ impl WorkspaceFold {
         self.staff.collect(scrape);
     }
 
+    /// What each agent did, at most `max` of them by name.
+    pub(super) fn collect_agents(&self, max: usize, scrape: &mut Scrape) {
+        self.staff.collect_agents(max, &self.tallies, scrape);
+    }
+
     /// Sources of presence that are suspect now.
     pub(super) fn suspects(&self, now: u64) -> u64 {
         self.suspects.iter().filter(|until| **until > now).count() as u64

@@ -94,6 +94,21 @@ def selectors(expression):
     return found
 
 
+def matching_after(listed, at):
+    """The words by which an operator at a place matches its sides, `on (…) group_left (…)`, and where the last stands."""
+    words, depth = [], 0
+    while at + 1 < len(listed):
+        text = listed[at + 1][1]
+        is_list = depth > 0 or (text == "(" and words and words[-1].lower() in TAKES_LABELS)
+        if not is_list and text.lower() not in TAKES_LABELS | {"bool"}:
+            break
+        depth += (text == "(") - (text == ")")
+        at += 1
+        if text != "bool":
+            words.append(text)
+    return words, at
+
+
 def unfiltered(expression):
     """An alert's expression without what keeps it quiet: each comparison becomes a sum that needs both sides, and what
     was looked up in the past is looked up now. It answers wherever the alert could fire."""
@@ -101,7 +116,8 @@ def unfiltered(expression):
     while at < len(listed):
         kind, text = listed[at]
         if kind == "sign" and text in ("==", "!=", "<", ">", "<=", ">="):
-            kept.append("+ 0 *")
+            matching, at = matching_after(listed, at)
+            kept += ["+", *matching, "0 *"]
         elif text == "offset":
             at += 1
         elif text != "bool":

@@ -71,6 +71,7 @@ impl Front {
             disk_free_bytes: Arc::new(|| Some(5)),
             stopping: stopped,
             sources: Arc::new(Sources::new(&[], true)),
+            metrics_max_agents: 0,
             started_ms: 0,
             hub: Arc::default(),
             limits,

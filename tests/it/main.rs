@@ -10,6 +10,7 @@ mod calendars;
 mod complaints;
 mod dead_letters;
 mod demo;
+mod floor;
 mod forwarding;
 mod fuzz;
 mod histories;

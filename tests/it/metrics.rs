@@ -30,6 +30,8 @@ const DASHBOARDS: [&str; 5] = [
     include_str!("../../grafana/dashboards/sla.json"),
     include_str!("../../grafana/dashboards/engine.json"),
 ];
+const RULES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/grafana/rules/*.yaml");
+const QUERIES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/grafana/queries.py");
 /// What records the series that the dashboards share.
 const RECORDING: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/grafana/rules/recording.yaml");
 
@@ -346,6 +348,38 @@ fn a_day_in_the_life_of_a_queue_is_counted_to_the_last_contact() {
     assert_eq!(sum("agent_state_seconds_total", &[("state", "full")]), 45.0);
     assert_eq!(sum("agents_by_load", &[("load", "le_100")]), 1.0);
     assert_eq!(sum("events_total", &[("type", "contact.started"), ("result", "applied")]), 4.0);
+}
+
+#[test]
+fn agents_are_told_by_name_up_to_a_cap_and_the_others_as_one() {
+    let mut rig = Rig::configured(&[("ada", 1), ("bela", 2), ("cleo", 2)]);
+    for (agent, call) in [("ada", "c1"), ("bela", "c2"), ("cleo", "c3")] {
+        rig.online(agent);
+        rig.call(call, "vip");
+    }
+    rig.pass(10);
+    rig.send("conversation.resolve", json!({"conversation": "c1", "actor": {"kind": "agent", "id": "ada"}}));
+    let told = |rig: &Rig, max: usize| {
+        let mut scrape = Scrape::default();
+        rig.shard.collect_agents(rig.now, max, &mut scrape);
+        Samples::of(&strowger::metrics::render_alone(&scrape))
+    };
+    let all = told(&rig, 3);
+    for agent in ["ada", "bela", "cleo"] {
+        let labels = [("workspace", "acme"), ("team", "north"), ("agent", agent)];
+        assert_eq!(all.sum("strowger_agent_assigned_total", &labels), 1.0, "{agent}");
+        let is_over = f64::from(u8::from(agent == "ada"));
+        assert_eq!(all.sum("strowger_agent_handled_total", &labels), is_over, "{agent}");
+        assert_eq!(all.sum("strowger_agent_resolved_total", &labels), is_over, "{agent}");
+        assert_eq!(all.sum("strowger_agent_unit_seconds_total", &labels), 10.0, "{agent}");
+    }
+    let capped = told(&rig, 1);
+    assert_eq!(capped.sum("strowger_agent_assigned_total", &[("agent", "ada")]), 1.0);
+    assert_eq!(capped.sum("strowger_agent_assigned_total", &[("agent", "other"), ("team", "other")]), 2.0);
+    assert!(!capped.has("strowger_agent_assigned_total", &[("agent", "bela")]));
+    assert_eq!(capped.sum("strowger_agent_unit_seconds_total", &[]), all.sum("strowger_agent_unit_seconds_total", &[]));
+    // Nothing of them is in what Prometheus scrapes every few seconds.
+    assert!(!rig.samples().0.keys().any(|series| series.starts_with("strowger_agent_assigned")));
 }
 
 #[test]
@@ -742,30 +776,15 @@ fn get(url: &str) -> Option<String> {
     ureq::get(url).call().ok()?.body_mut().read_to_string().ok()
 }
 
-fn encoded(text: &str) -> String {
-    text.bytes()
-        .map(|byte| if byte.is_ascii_alphanumeric() { (byte as char).to_string() } else { format!("%{byte:02X}") })
-        .collect()
-}
-
-/// The expression as Grafana would send it, everything chosen.
-fn substituted(expression: &str) -> String {
-    let mut text = expression.to_string();
-    for name in ["job", "instance", "workspace", "queue"] {
-        text = text.replace(&format!("${name}"), ".+");
-    }
-    text.replace("$__rate_interval", "10s").replace("$__range", "1m")
-}
-
 #[test]
-fn every_query_of_the_dashboards_returns_a_sample() {
-    if !program_or_skip("prometheus", "every_query_of_the_dashboards_returns_a_sample") {
+fn every_query_of_dashboards_rules_and_alerts_returns_a_sample() {
+    if !program_or_skip("prometheus", "every_query_of_dashboards_rules_and_alerts_returns_a_sample") {
         return;
     }
     let folder = Folder::new("prometheus");
     let (_demo, address) = demo(&folder, 240);
     let config = format!(
-        "global: {{scrape_interval: 1s, evaluation_interval: 1s}}\nrule_files: ['{RECORDING}']\n\
+        "global: {{scrape_interval: 1s, evaluation_interval: 1s}}\nrule_files: ['{RULES}']\n\
          scrape_configs: [{{job_name: strowger, static_configs: [{{targets: ['{address}']}}]}}]\n"
     );
     let config = folder.write("prometheus.yml", &config);
@@ -780,21 +799,11 @@ fn every_query_of_the_dashboards_returns_a_sample() {
             .spawn()
             .expect("prometheus starts"),
     );
-    let mut left: Vec<(String, String)> = expressions();
-    assert!(left.len() > 40, "{} expressions", left.len());
-    let deadline = Instant::now() + Duration::from_secs(180);
-    // Prometheus tells nobody when it has scraped: ask again, for what is still missing.
-    while !left.is_empty() {
-        assert!(Instant::now() < deadline, "without a sample: {left:#?}");
-        std::thread::sleep(Duration::from_millis(500));
-        left.retain(|(panel, expression)| {
-            let query = encoded(&substituted(expression));
-            let Some(answer) = get(&format!("http://127.0.0.1:{port}/api/v1/query?query={query}")) else { return true };
-            let answer: Value = serde_json::from_str(&answer).expect("JSON");
-            assert_eq!(answer["status"], "success", "{panel}: {expression}: {answer}");
-            answer["data"]["result"].as_array().is_none_or(Vec::is_empty)
-        });
-    }
+    let mut asked = Command::new("python3");
+    asked.arg("-B").arg(QUERIES).arg("--prometheus").arg(format!("http://127.0.0.1:{port}"));
+    let output = asked.args(["--wait", "180", "--rate-interval", "10s"]).output().expect("python3 runs");
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{said}");
 }
 
 #[test]
