@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """What listeners and a scraper cost the engine: one run, phases beside each other. Python's standard library only.
 
-    scripts/listeners.py --binary target/debug/strowger [--listeners 1000] [--rate 200] [--seconds 12] [--rounds 2]
+    scripts/listeners.py --binary target/debug/strowger [--listeners 1000] [--following 1] [--queues 1] [--rate 200]
+        [--seconds 12] [--rounds 2]
 
-One `serve` under a steady `replay`; in turn nobody looks on, LISTENERS read the stream of figures, one of them decisions too,
-and a scraper asks for /metrics each second. Of each phase: the engine's own time an event, and the time from an event to its
+One `serve` under a steady `replay`; in turn nobody looks on, LISTENERS read the stream of figures, FOLLOWING of them decisions
+too, and a scraper asks for /metrics each second. With QUEUES the workload is spread over so many, and over three tiers. Of each phase: the engine's own time an event, and the time from an event to its
 committed decision, from the histograms of /metrics at its two ends. The last lines are the ratios to the quiet phases of the
 same run. Listeners and the player share the machine with the engine, so the ratio is an upper bound.
 """
@@ -37,13 +38,24 @@ def quantile(before, after, share):
     return 0.0
 
 
-def listen(port, count, ready):
+def many_queues(binary, folder, rate, seconds, queues):
+    """The generated workload and workspace, but with so many queues, each with its rule."""
+    names = [f"q{number:03}" for number in range(queues)]
+    mix = ["--attributes", ",".join(f"queue={name}:1" for name in names), "--tiers", "vip:1,gold:1,regular:1"]
+    workload, workspace = generated(binary, folder, rate, seconds, *mix)
+    tables = "".join(f'[[queue]]\nname = "{name}"\n\n[[rule]]\nwhen = {{ attributes = {{ queue = "{name}" }} }}\nqueue = "{name}"\n\n'
+                     for name in names)
+    workspace.write_text(workspace.read_text().replace('[[rule]]\nqueue = "all"', tables + '[[rule]]\nqueue = "all"'))
+    return workload, workspace
+
+
+def listen(port, count, following, ready):
     """Another process: reads and throws away."""
     os.nice(5)
 
     async def one(number):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        decisions = int(number == 0)
+        decisions = int(number < following)
         writer.write(f"GET /v1/workspaces/generated/stream?decisions={decisions} HTTP/1.1\r\nhost: node\r\n\r\n".encode())
         line = await reader.readline()
         if not line.startswith(b"HTTP/1.1 200"):
@@ -74,6 +86,8 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--binary", type=pathlib.Path, required=True)
     parser.add_argument("--listeners", type=int, default=1000)
+    parser.add_argument("--following", type=int, default=1)
+    parser.add_argument("--queues", type=int, default=1)
     parser.add_argument("--rate", type=int, default=200)
     parser.add_argument("--seconds", type=int, default=12)
     parser.add_argument("--rounds", type=int, default=2)
@@ -82,18 +96,20 @@ def main():
     seen, took = {}, []
     with tempfile.TemporaryDirectory(prefix="strowger-listeners-") as name:
         folder = pathlib.Path(name)
-        workload, workspace = generated(args.binary, folder, args.rate, args.seconds * len(phases) + 60)
+        length_s = args.seconds * len(phases) + 60
+        spread = (args.queues,) if args.queues > 1 else ()
+        workload, workspace = (many_queues if spread else generated)(args.binary, folder, args.rate, length_s, *spread)
         port = free_port()
         config = write_config(folder, "embedded", port, workspace, topics_of("listeners"))
         with serving(args.binary, config, port) as api:
             command = [args.binary, "replay", "--workspace", workspace, "--workload", workload, "--to", api, "--json"]
             player = subprocess.Popen([str(part) for part in command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
             time.sleep(5)
-            print(f"{args.rate} events/s asked, {args.listeners} listeners, phases of {args.seconds} s")
+            print(f"{args.rate} events/s asked, {args.listeners} listeners, {args.following} of them to decisions, {args.queues} queues, phases of {args.seconds} s")
             for phase in phases:
                 ready, stopping, crowd, scraper = multiprocessing.Event(), threading.Event(), None, None
                 if phase == "listeners":
-                    crowd = multiprocessing.Process(target=listen, args=(port, args.listeners, ready), daemon=True)
+                    crowd = multiprocessing.Process(target=listen, args=(port, args.listeners, args.following, ready), daemon=True)
                     crowd.start()
                     if not ready.wait(60):
                         sys.exit("not all listeners were answered within a minute")

@@ -13,13 +13,14 @@ from serving import free_port, replay_target, serving, topics_of, write_config
 HANDLE_S = 0.2
 
 
-def generated(binary, folder, rate, seconds):
-    """A workload of rate / 2 calls a second, with agents enough that three in four are busy."""
+def generated(binary, folder, rate, seconds, *more):
+    """A workload of rate / 2 calls a second, with agents enough that three in four are busy. `more`: for `generate`."""
     calls_per_s = rate / 2
     workload, workspace = folder / "workload.ndjson", folder / "workspace.toml"
     agents = max(4, round(calls_per_s * HANDLE_S / 0.75))
     command = [binary, "generate", "--rate-per-s", calls_per_s, "--arrivals", int(calls_per_s * seconds), "--agents", agents,
-               "--handle", f"exponential:{HANDLE_S}", "--out", workload, "--workspace", workspace]
+               "--handle", f"exponential:{HANDLE_S}", "--out", workload, "--workspace", workspace,
+               *more]
     subprocess.run([str(part) for part in command], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return workload, workspace
 

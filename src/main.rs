@@ -69,7 +69,7 @@ fn print(text: &str) -> anyhow::Result<()> {
 /// One JSON line each on standard error, or lines for people on a terminal. `RUST_LOG` filters.
 fn log(default: &str) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| strowger::top::Log);
     if std::io::stderr().is_terminal() {
         builder.with_target(false).init();
     } else {

@@ -42,6 +42,8 @@ const SILENT_MS_MAX: u64 = 30_000;
 const STOP_UNOWNED: Duration = Duration::from_millis(500);
 /// HTTP's threads beside the pipeline's.
 const HTTP_THREADS: usize = 2;
+/// A reader of decisions may pause for so long without having to connect again.
+const UNREAD_MAX: Duration = Duration::from_secs(60);
 
 /// A running server.
 pub struct Serving {
@@ -385,6 +387,12 @@ fn offer(
     offering.offer_all(files).map_err(|sentence| anyhow!(sentence))
 }
 
+/// The system closes a connection whose other end has taken nothing of what lies ready for it for so long: a listener that was
+/// let go and never reads would keep it else.
+fn gives_up_unread(stream: &tokio::net::TcpStream, within: Duration) -> std::io::Result<()> {
+    socket2::SockRef::from(stream).set_tcp_user_timeout(Some(within))
+}
+
 fn serve_http(
     runtime: &tokio::runtime::Runtime,
     listener: std::net::TcpListener,
@@ -397,8 +405,9 @@ fn serve_http(
     Ok(runtime.spawn(async move {
         // An answer is small and its reader waits for it: Nagle's algorithm would hold it for a delayed ack (40 ms).
         let listener = axum::serve::ListenerExt::tap_io(listener, |stream| {
-            if let Err(error) = stream.set_nodelay(true) {
-                tracing::debug!(%error, "TCP_NODELAY cannot be set");
+            let set = stream.set_nodelay(true).and_then(|()| gives_up_unread(stream, UNREAD_MAX));
+            if let Err(error) = set {
+                tracing::debug!(%error, "a connection's options cannot be set");
             }
         });
         let served = axum::serve(listener, router).with_graceful_shutdown(async move {

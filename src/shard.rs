@@ -215,6 +215,7 @@ impl Shard {
         self.room.publish(Publication::Owned { shard: fold.shard, fold: Box::new(fold) });
         self.room.standing.set_superseded(false);
         self.room.standing.set_owned(true);
+        self.metrics.owned_since_ms.set(self.wall.now_ms());
         self.metrics.owned.set(1);
         Ok(())
     }

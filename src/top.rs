@@ -6,6 +6,7 @@
 use anyhow::{Context, anyhow, bail};
 use ratatui::Frame;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
+use ratatui::crossterm::terminal::{Clear, ClearType};
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
@@ -13,10 +14,11 @@ use ratatui::widgets::{Block, Borders, Cell, Paragraph, Row, Table};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::io::IsTerminal;
-use std::sync::Arc;
+use std::io::{IsTerminal, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Between two looks.
 const EVERY: Duration = Duration::from_secs(1);
@@ -164,17 +166,37 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         println!("{}", lines(&board).join("\n"));
         return Ok(());
     }
-    watch(&client, &workspace, &AtomicBool::new(false), &Arc::default())
+    let stopping = terminated()?;
+    watch(&client, &workspace, &stopping, &Arc::default())
+}
+
+/// A flag that SIGTERM and SIGHUP set: the terminal is to be given back before the process goes.
+fn terminated() -> anyhow::Result<Arc<AtomicBool>> {
+    let flag = Arc::new(AtomicBool::new(false));
+    let set = flag.clone();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    std::thread::Builder::new().name("signals".into()).spawn(move || {
+        runtime.block_on(async {
+            let mut terminate = signal(SignalKind::terminate())?;
+            let mut hang_up = signal(SignalKind::hangup())?;
+            tokio::select! { _ = terminate.recv() => {} _ = hang_up.recv() => {} }
+            set.store(true, Ordering::Relaxed);
+            std::io::Result::Ok(())
+        })
+    })?;
+    Ok(flag)
 }
 
 /// What stands in the last line, beside the keys: the demo says there what happens.
-pub type Ticker = Arc<std::sync::Mutex<String>>;
+pub type Ticker = Arc<Mutex<String>>;
 
 /// Draws until a key ends it, or `stopping` is set.
 pub fn watch(client: &Client, workspace: &str, stopping: &AtomicBool, ticker: &Ticker) -> anyhow::Result<()> {
     let _restored = Restored;
+    HELD.store(true, Ordering::Relaxed);
     let mut terminal = ratatui::try_init().context("the terminal cannot be used")?;
-    terminal.clear()?;
+    // Not by `terminal.clear()`, which asks where the cursor is: some terminals do not answer.
+    ratatui::crossterm::execute!(std::io::stdout(), Clear(ClearType::All))?;
     let mut last: Option<(Board, Instant)> = None;
     let mut fault = None;
     let mut scrolled = 0;
@@ -197,7 +219,7 @@ pub fn watch(client: &Client, workspace: &str, stopping: &AtomicBool, ticker: &T
                     None => ticker,
                     Some(fault) => format!("as of {} s ago: {fault}", at.elapsed().as_secs()),
                 };
-                draw(frame, board, scrolled, fault.is_some(), &state);
+                draw(frame, board, &client.url, scrolled, fault.is_some(), &state);
             }
             None => frame.render_widget(Paragraph::new(fault.clone().unwrap_or("connecting".into())), frame.area()),
         });
@@ -223,6 +245,36 @@ struct Restored;
 impl Drop for Restored {
     fn drop(&mut self) {
         ratatui::restore();
+        HELD.store(false, Ordering::Relaxed);
+        let held = std::mem::take(&mut *SAID.lock().unwrap_or_else(PoisonError::into_inner));
+        let _ = std::io::stderr().write_all(&held);
+    }
+}
+
+/// Whether the screen is drawn on, so that the log has to wait.
+static HELD: AtomicBool = AtomicBool::new(false);
+/// What the log said meanwhile.
+static SAID: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+const SAID_MAX: usize = 64 * 1_024;
+
+/// Standard error for the log's lines, but that they wait while a screen is drawn: they would stand across it. Beyond 64 KiB
+/// the later ones are left out.
+pub struct Log;
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if !HELD.load(Ordering::Relaxed) {
+            return std::io::stderr().write(bytes);
+        }
+        let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.len() + bytes.len() <= SAID_MAX {
+            said.extend_from_slice(bytes);
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stderr().flush()
     }
 }
 
@@ -314,6 +366,11 @@ impl State {
     }
 }
 
+/// Those who have room for something.
+fn free(agents: &BTreeMap<String, u64>) -> u64 {
+    ["available", "partly"].into_iter().filter_map(|state| agents.get(state)).sum()
+}
+
 impl Queue {
     fn state(&self) -> State {
         let is_past = self.waiting > 0 && self.oldest_wait_ms as f64 > self.service_level_s * 1e3;
@@ -326,8 +383,6 @@ impl Queue {
     }
 
     fn cells(&self) -> [String; 10] {
-        let available =
-            self.agents.get("available").copied().unwrap_or(0) + self.agents.get("partly").copied().unwrap_or(0);
         [
             self.state().sign().into(),
             self.queue.clone(),
@@ -335,7 +390,7 @@ impl Queue {
             self.waiting.to_string(),
             if self.waiting > 0 { time(self.oldest_wait_ms) } else { "-".into() },
             self.cause.as_deref().map_or("-", in_words).into(),
-            format!("{available}/{}", self.agents_online),
+            format!("{}/{}", free(&self.agents), self.agents_online),
             self.unanswered.to_string(),
             format!("{} of {}", share(self.service_level.last_30m), share(self.service_level.goal)),
             format!("{}/{}", self.clocks.warned, self.clocks.breached),
@@ -376,7 +431,7 @@ fn figures(board: &Board) -> [(&'static str, String, String, State); 6] {
         (
             "agents online",
             board.agents_online.to_string(),
-            format!("{} free, {} of units used", board.agents.get("available").copied().unwrap_or(0), share(occupied)),
+            format!("{} free, {} of units used", free(&board.agents), share(occupied)),
             online,
         ),
         ("clocks late", board.clocks.breached.to_string(), format!("{} warned", board.clocks.warned), late),
@@ -413,7 +468,7 @@ pub fn lines(board: &Board) -> Vec<String> {
     lines
 }
 
-fn draw(frame: &mut Frame<'_>, board: &Board, scrolled: usize, is_old: bool, state: &str) {
+fn draw(frame: &mut Frame<'_>, board: &Board, url: &str, scrolled: usize, is_old: bool, state: &str) {
     let silent = silent(board);
     let areas = Layout::vertical([
         Constraint::Length(1),
@@ -423,7 +478,7 @@ fn draw(frame: &mut Frame<'_>, board: &Board, scrolled: usize, is_old: bool, sta
         Constraint::Length(1),
     ])
     .split(frame.area());
-    let title = format!("strowger top  {}  {}", board.workspace, board.at);
+    let title = format!("strowger top  {}  {}  {url}/wallboard  {url}/docs", board.workspace, board.at);
     frame.render_widget(Paragraph::new(title).style(Style::default().add_modifier(Modifier::BOLD)), areas[0]);
     draw_figures(frame, board, is_old, areas[1]);
     let silent: Vec<Line<'_>> =
@@ -497,18 +552,35 @@ mod tests {
     #[test]
     fn a_screen_shows_the_same() {
         let mut terminal = Terminal::new(TestBackend::new(120, 14)).unwrap();
-        terminal.draw(|frame| draw(frame, &board(), 0, false, "live")).unwrap();
+        terminal.draw(|frame| draw(frame, &board(), "http://h:1", 0, false, "live")).unwrap();
         let text = terminal.backend().to_string();
-        for shown in
-            ["strowger top  shop", "1:10", "nothing from whatsapp", "nobody online", "all full", "live", "q quits"]
-        {
+        for shown in [
+            "strowger top  shop",
+            "http://h:1/wallboard",
+            "1:10",
+            "nothing from whatsapp",
+            "nobody online",
+            "all full",
+            "live",
+            "q quits",
+        ] {
             assert!(text.contains(shown), "{shown} is not in\n{text}");
         }
         // Too small a screen shows less, and fails at nothing.
         for (width, height) in [(1, 1), (20, 3), (40, 6), (300, 80)] {
             let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-            terminal.draw(|frame| draw(frame, &board(), 1, true, "")).unwrap();
+            terminal.draw(|frame| draw(frame, &board(), "http://h:1", 1, true, "")).unwrap();
         }
+    }
+
+    #[test]
+    fn the_log_waits_while_a_screen_is_drawn() {
+        HELD.store(true, Ordering::Relaxed);
+        Log.write_all(b"a warning\n").unwrap();
+        Log.write_all(&vec![b'x'; SAID_MAX]).unwrap();
+        assert_eq!(SAID.lock().unwrap().as_slice(), b"a warning\n", "what is too much is left out");
+        drop(Restored);
+        assert!(SAID.lock().unwrap().is_empty() && !HELD.load(Ordering::Relaxed));
     }
 
     #[test]

@@ -176,7 +176,9 @@ pub async fn board(
 pub async fn made(state: &HttpState, workspace: String) -> Result<Board, Problem> {
     let shard = owned(state, &workspace)?.clone();
     let now = (state.clock)(shard.shard).now;
-    let sources = state.sources.board(wall_ms(), state.started_ms);
+    // One that waited to take over has heard nothing, and that is nobody's silence.
+    let listening_since_ms = state.started_ms.max(shard.metrics.owned_since_ms.value());
+    let sources = state.sources.board(wall_ms(), listening_since_ms);
     off_async_threads(move || {
         shard.write().settle(&workspace, now).ok_or_else(unknown_workspace)?;
         // The lock is given back before the JSON is written.

@@ -29,6 +29,8 @@ pub struct ShardMetrics {
     pub ring_capacity: Gauge,
     /// 1 from the accepted claim until the step-down.
     pub owned: Gauge,
+    /// Since when, ms UTC of the wall; no series of its own.
+    pub owned_since_ms: Gauge,
     pub journal_in_flight: Gauge,
     /// Written by the publisher thread.
     pub commit: LatencyHistogram,
@@ -48,6 +50,7 @@ impl ShardMetrics {
             ring_depth: Gauge::default(),
             ring_capacity: Gauge::default(),
             owned: Gauge::default(),
+            owned_since_ms: Gauge::default(),
             journal_in_flight: Gauge::default(),
             commit: LatencyHistogram::new(Range::Commit),
             event_to_decision: LatencyHistogram::new(Range::Commit),

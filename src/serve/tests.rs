@@ -472,3 +472,23 @@ fn openings_are_renewed_before_they_end() {
     assert!(until > scaled.start + year_ms, "{until}");
     serving.stop().unwrap();
 }
+
+#[test]
+fn a_connection_whose_other_end_reads_nothing_is_closed() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let error = runtime.block_on(async {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let _never_reads = tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        gives_up_unread(&stream, Duration::from_millis(300)).unwrap();
+        // Both ends' buffers fill, and then nothing goes on any more.
+        loop {
+            stream.writable().await.unwrap();
+            match stream.try_write(&[0; 65_536]) {
+                Err(error) if error.kind() != std::io::ErrorKind::WouldBlock => break error,
+                _ => {}
+            }
+        }
+    });
+    assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
+}
