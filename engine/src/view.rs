@@ -295,7 +295,7 @@ impl<'a> Workspace<'a> {
             transfers: row.transfers(),
             offered_to: row.offer_hold().map(|hold| self.state.agent(self.state.hold(hold).agent()).id().into()),
             offer: row.offer(),
-            cause: self.state.why(slot),
+            cause: if row.phase() == Phase::Offered { "due" } else { self.state.why(slot) },
             unanswered_since: is_unanswered(row).then(|| row.unanswered_since()),
             number: row.number(),
             notes: texts.notes.clone(),

@@ -66,6 +66,9 @@ pub enum Restart {
     Claimed,
 }
 
+/// Words of leases that may be said again.
+const LEASES_REMEMBERED: usize = 6;
+
 pub struct Generator {
     rng: ChaCha8Rng,
     senders: Vec<Sender>,
@@ -84,6 +87,8 @@ pub struct Generator {
     linked: Vec<(String, String)>,
     /// One agent with more devices than he may have sources.
     has_many_devices: bool,
+    /// The last words of leases, by workspace.
+    leased: Vec<Vec<Input>>,
 }
 
 impl Generator {
@@ -99,6 +104,7 @@ impl Generator {
         Generator {
             rng,
             worlds: senders.iter().map(|_| World::default()).collect(),
+            leased: senders.iter().map(|_| Vec::new()).collect(),
             senders,
             policies,
             taste,
@@ -424,7 +430,41 @@ impl Generator {
         self.senders[at].connected(&id, &agent)
     }
 
+    /// A word of a lease, said again: by chance the drawing of a new one hardly ever says the same.
+    fn renewed(&mut self, at: usize) -> Option<Input> {
+        let said = self.leased[at].choose(&mut self.rng)?.clone();
+        let mut input = self.senders[at].input(EventType::AgentPresence, said.body);
+        if let Body::AgentPresence { sequence: Some(sequence), .. } = &mut input.body {
+            // Mostly the next one of its source; else some that were lost lie between.
+            self.sequence += 1;
+            *sequence = if self.rng.random_ratio(3, 4) { *sequence + 1 } else { self.sequence };
+        }
+        input.actor = said.actor;
+        Some(self.senders[at].sent_from(input, &said.source))
+    }
+
     fn presence(&mut self, at: usize) -> Input {
+        if self.rng.random_ratio(1, 4)
+            && let Some(renewed) = self.renewed(at)
+        {
+            self.lease_said(at, &renewed);
+            return renewed;
+        }
+        let said = self.said_anew(at);
+        self.lease_said(at, &said);
+        said
+    }
+
+    fn lease_said(&mut self, at: usize, said: &Input) {
+        let Body::AgentPresence { expires_in_ms: Some(_), supervised: false, .. } = &said.body else { return };
+        let leased = &mut self.leased[at];
+        leased.push(said.clone());
+        if leased.len() > LEASES_REMEMBERED {
+            leased.remove(0);
+        }
+    }
+
+    fn said_anew(&mut self, at: usize) -> Input {
         let agent = self.agent();
         let status = match self.rng.random_range(0..if self.has_many_devices { 50 } else { 12 }) {
             0..=1 => Status::Offline,
