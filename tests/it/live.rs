@@ -284,6 +284,23 @@ fn a_stream_tells_figures_and_decisions_and_goes_on_where_it_was_left() {
 }
 
 #[test]
+fn a_position_of_another_journal_is_told_and_a_node_that_stops_says_so() {
+    let mut node = office("live-reset", "");
+    // As after a restore: the browser has seen more than this journal has.
+    let mut stream = Stream::open(&node, "figures=0&decisions=1", Some("999999.0"));
+    assert_eq!(stream.next("reset").data, json!({}));
+    mail(&node, "a", "cu");
+    assert_eq!(stream.next("decision").data["subject"], "a");
+    let mut watching = Stream::open(&node, "figures=1", None);
+    assert_eq!(watching.next("board").data["waiting"], 1);
+    assert!(node.terminate().success());
+    for (name, mut left) in [("decisions", stream), ("figures", watching)] {
+        left.next("stopping");
+        assert!(left.try_next("board").is_none(), "{name}: the stream ends with it");
+    }
+}
+
+#[test]
 fn a_stream_that_is_not_read_is_dropped_and_told_so_and_costs_nobody_else() {
     let node = office("live-slow", "");
     online(&node, "ada");

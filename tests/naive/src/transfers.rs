@@ -158,12 +158,19 @@ impl Step<'_> {
         let Some(conversation) = self.workspace.conversations.get_mut(id) else { return };
         conversation.transfers += 1;
         let giver = conversation.owner.clone().unwrap_or_default();
-        conversation.offer = None;
+        let offer = conversation.offer.take();
         let index = self.agent_number(agent);
-        self.workspace.agents[index].holds.retain(|hold| hold.kind != HoldKind::Offer || hold.reference != id);
+        let holds = &mut self.workspace.agents[index].holds;
+        let place = holds.iter().position(|hold| hold.kind == HoldKind::Offer && hold.reference == id);
+        let offered = place.map(|place| holds.remove(place));
         self.agent_moved(index);
         self.tell_handed(DecisionType::ConversationTransferred, Reason::Transfer, id, &giver);
         self.end_hold(id);
+        // It is told without what was offered, and then that becomes his work, whatever its channel would take today.
+        self.workspace.agents[index].holds.extend(offered);
+        if let Some(conversation) = self.workspace.conversations.get_mut(id) {
+            conversation.offer = offer;
+        }
         self.hand(agent, id, Reason::Accepted, &giver);
         self.rearm(id);
         self.rearm_owner(&giver);
