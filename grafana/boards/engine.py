@@ -192,6 +192,7 @@ def engine():
                 series(
                     8, 8, "Processors busy", "Processor seconds a second, by instance: 1 is one core.",
                     [("max by (instance) (rate(process_cpu_seconds_total{E}[$__rate_interval]))", "{{instance}}")], "short",
+                    interval="1m",  # it counts whole seconds
                 ),
                 series(
                     8, 8, "Open files", "Share of the files and connections that the process may have open, by instance.",
