@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
 """A day on the floor: which alert fires when, and which does not. Python's standard library only, and `prometheus`.
 
-    scripts/floor.py --binary target/debug/strowger [--speed 60]
+    scripts/floor.py --binary target/debug/strowger [--speed 60] [--keep FOLDER]
 
 Plays a morning of `load-tests/workspaces/floor.toml` on a running engine, SPEED times as fast, with a real Prometheus that
-scrapes it and evaluates `grafana/rules/`: every duration of the rules and of `grafana/prometheus.yml` is divided by SPEED,
-and nothing else of them is changed. What happens, and what has to fire, is in `DAY` and `EXPECTED` below; whatever fires
-beside that is a fault too. In the end the judge itself is judged: by forged records of the same day.
+scrapes it and evaluates `grafana/rules/`: every duration of the rules is divided by SPEED, and nothing else of them is
+changed (so the ten seconds of StrowgerInputLag are ten minutes of this floor). What happens stands below in capitals, what
+has to fire in `expected`; whatever fires beside that is a fault too. In the end the judge itself is judged: by forged records
+of the same day.
 Exit status 1: an alert did not fire, fired at another time, or should not have.
 """
-import argparse, datetime, json, pathlib, random, re, subprocess, sys, tempfile, time, urllib.parse, urllib.request
+import argparse, contextlib, datetime, json, pathlib, random, re, subprocess, sys, tempfile, time, urllib.parse, urllib.request
 from serving import free_port, started, stopped, write_config
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -23,7 +24,7 @@ RUN = "floor"
 RUSH = ("08:40", "09:10")         # six times as many call
 SOURCE_DEAD = ("09:20", "10:00")  # nothing comes from WhatsApp
 NO_CLAIMS = ("09:20", "10:20")    # nobody of claims is there
-KILLED = "09:45"                  # kill -9 of `serve`, started again at once: what fires goes on
+KILLED = ("09:45", "10:22")       # kill -9 of `serve`, started again at once: what fires goes on
 AWAY = ("11:05", "11:11")         # `serve` is stopped
 
 # channel, entry, arrivals a minute, mean handling and patience in seconds
@@ -40,22 +41,30 @@ CLAIMS = ["claims-1", "claims-2"]
 # Minutes after which the floor wants to know that a source is silent.
 SILENT_AFTER = {"voice": 15, "chat": 15, "whatsapp": 10, "email": 15, "fax": 15}
 
-# alert, of what, fires between, is over between (or goes on)
-EXPECTED = [
-    # It never sends anything, which counts from the start of the process, some minutes of the floor before it opens.
-    ("StrowgerSourceSilent", "fax", "08:02", "08:18", "11:06", "11:11"),
-    ("StrowgerServiceLevelBurning", "calls", "08:47", "09:10", "09:25", "09:58"),
-    ("StrowgerNobodyOnline", "claims", "09:22", "09:27", "10:20", "10:25"),
-    ("StrowgerSourceSilent", "whatsapp", "09:30", "09:36", "10:00", "10:05"),
-    ("StrowgerUnansweredPastTarget", "claims", "09:55", "10:01", "10:21", "10:40"),
-    ("StrowgerServiceLevelBurning", "claims", "10:10", "10:30", "10:25", "11:00"),
-    ("StrowgerBreachesRising", "claims", "10:10", "10:25", "10:40", "11:00"),
-    ("StrowgerShardWithoutOwner", "", "11:07", "11:09", "11:11", "11:14"),
-    ("StrowgerSourceSilent", "fax", "11:12", "11:16", None, None),
-]
+
+def expected(gone, back):
+    """[(alert, of what, fires between, is over between, or none: it goes on)], in minutes of the floor. `serve` was gone and
+    back at these times, which a slow machine makes later ones."""
+    def row(alert, of_what, fires, over):
+        return alert, of_what, tuple(map(minutes, fires)), over and tuple(map(minutes, over))
+
+    return [
+        # It never sends anything, which counts from the start of the process, some minutes of the floor before it opens.
+        row("StrowgerSourceSilent", "fax", ("08:00", "08:18"), (gone, gone + 6)),
+        row("StrowgerServiceLevelBurning", "calls", ("08:47", "09:12"), ("09:25", "09:58")),
+        row("StrowgerNobodyOnline", "claims", ("09:22", "09:27"), ("10:20", "10:26")),
+        row("StrowgerSourceSilent", "whatsapp", ("09:30", "09:36"), ("10:00", "10:06")),
+        row("StrowgerUnansweredPastTarget", "claims", ("09:55", "10:02"), ("10:21", "10:40")),
+        row("StrowgerServiceLevelBurning", "claims", ("10:10", "10:30"), ("10:25", "11:00")),
+        row("StrowgerBreachesRising", "claims", ("10:10", "10:25"), ("10:35", "11:00")),
+        row("StrowgerShardWithoutOwner", "", (gone + 1.9, gone + 4), (back - 0.5, back + 3)),
+        row("StrowgerSourceSilent", "fax", (back + 0.5, back + 5), None),
+    ]
 
 
 def minutes(clock):
+    if not isinstance(clock, str):
+        return clock
     hours, rest = clock.split(":")
     return int(hours) * 60 + float(rest)
 
@@ -115,14 +124,16 @@ def config_of(folder, port, speed):
 
 
 def faster(text, speed):
-    """Rules or a config of Prometheus, with every duration a SPEEDth."""
+    """Rules, with every duration a SPEEDth, and the two that stand there as seconds."""
     unit_ms = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
     def shorter(match):
         return f"{max(1, round(int(match[1]) * unit_ms[match[2]] / speed))}ms"
 
     text = re.sub(r"(?<!\w)(\d+)(ms|s|m|h|d)\b", shorter, text)
-    return text.replace("* 3600", f"* {3600 / speed:g}")
+    for seconds in (3600, 86400):
+        text = re.sub(rf"\b{seconds}\b", f"{seconds / speed:g}", text)
+    return text
 
 
 def write_prometheus(folder, port, speed):
@@ -130,7 +141,9 @@ def write_prometheus(folder, port, speed):
     rules.mkdir()
     for path in (ROOT / "grafana/rules").glob("*.yaml"):
         (rules / path.name).write_text(faster(path.read_text(), speed))
-    config = faster((ROOT / "grafana/prometheus.yml").read_text(), speed).replace("127.0.0.1:8080", f"127.0.0.1:{port}")
+    # Not a SPEEDth of what stands there: the time for a scrape is never longer than that between two.
+    config = (ROOT / "grafana/prometheus.yml").read_text().replace("127.0.0.1:8080", f"127.0.0.1:{port}")
+    config = re.sub(r"(scrape|evaluation)_interval: \d+s", r"\1_interval: 250ms", config)
     path = folder / "prometheus.yml"
     path.write_text(config)
     return path
@@ -170,7 +183,7 @@ class Prometheus:
     def faults(self):
         """Rules that Prometheus could not evaluate, and that none is missing."""
         rules = [rule for group in self.get("rules")["groups"] for rule in group["rules"]]
-        asked = {name for name, *_ in EXPECTED} - {rule["name"] for rule in rules}
+        asked = {name for name, *_ in expected(0, 0)} - {rule["name"] for rule in rules}
         return [f"rule {rule['name']}: {rule['lastError']}" for rule in rules if rule.get("lastError")] + [
             f"there is no rule {name}" for name in asked]
 
@@ -221,70 +234,85 @@ class FloorClock:
             time.sleep(min(left, 0.2))
 
 
+class Server:
+    """`serve`, killed and started again; whatever of it runs is stopped in the end."""
+
+    def __init__(self, stack, binary, config, port, clock):
+        self.start = lambda: started(binary, config, port, "--clock", clock)
+        self.stop = lambda: stopped(self.process, config)
+        self.process = self.start()
+        stack.callback(self.end)
+
+    def end(self):
+        if self.process.poll() is None:
+            self.stop()
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+
 def play(args, folder):
-    """The day. Returns what fired, in minutes of the floor, and what went wrong."""
+    """The day. Returns what fired, when `serve` was gone and back, in minutes of the floor, and what went wrong."""
     workload, port = folder / "floor.ndjson", free_port()
     write_workload(workload)
     config = config_of(folder, port, args.speed)
-    clock_word = f"scaled={args.speed},start={DATE}T{CLOCK_START}:00{ZONE}"
-    server = started(args.binary, config, port, "--clock", clock_word)
     api = f"http://127.0.0.1:{port}"
-    prometheus = Prometheus(folder, port, args.speed)
-    prometheus.await_scrape()
-    begin = time.time()
-    player = subprocess.Popen([args.binary, "replay", "--workspace", WORKSPACE, "--workload", workload, "--to", api, "--speed",
-                               str(args.speed), "--run", RUN, "--json"], stdout=subprocess.PIPE, text=True)
-    try:
+    with contextlib.ExitStack() as stack:
+        server = Server(stack, args.binary, config, port, f"scaled={args.speed},start={DATE}T{CLOCK_START}:00{ZONE}")
+        prometheus = Prometheus(folder, port, args.speed)
+        stack.callback(prometheus.stop)
+        prometheus.await_scrape()
+        begin = time.time()
+        player = subprocess.Popen([args.binary, "replay", "--workspace", WORKSPACE, "--workload", workload, "--to", api, "--speed",
+                                   str(args.speed), "--run", RUN, "--json"], stdout=subprocess.PIPE, text=True)
+        stack.callback(lambda: player.poll() is None and player.kill())
         clock = FloorClock(api, args.speed)
-        clock.wait_until(KILLED, player)
-        server.kill()
-        server.wait()
-        killed = clock.minute_of(time.time())
-        server = started(args.binary, config, port, "--clock", clock_word)
-        print(f"killed at {clock_of(killed)}, ready again {(clock.minute_of(time.time()) - killed) * 60 / args.speed:.1f} s later")
+        for killed in KILLED:
+            clock.wait_until(killed, player)
+            server.kill()
+            at_s = time.time()
+            server.process = server.start()
+            print(f"killed at {clock_of(clock.minute_of(at_s))}, ready again {time.time() - at_s:.1f} s later")
         clock.wait_until(AWAY[0], player)
-        stopped(server, config)
+        server.stop()
+        gone = clock.minute_of(time.time())
         clock.wait_until(AWAY[1], player)
-        server = started(args.binary, config, port, "--clock", clock_word)
+        server.process = server.start()
+        back = clock.minute_of(time.time())
         clock.wait_until(ENDS, player)
-        fired = prometheus.firing(begin, time.time())
-        faults = prometheus.faults()
+        fired, faults = prometheus.firing(begin, time.time()), prometheus.faults()
         figures = json.loads(player.communicate()[0])
         print(f"{figures['arrivals']} arrivals, {figures['answered']} answered, {figures['abandoned']} abandoned, "
               f"{figures['unfinished']} unfinished, {figures['missed_decisions']} decisions missed")
         if player.returncode != 0:
             faults.append(f"the player ended with {player.returncode}")
-    finally:
-        if player.poll() is None:
-            player.kill()
-        stopped(server, config)
-        prometheus.stop()
     end = minutes(ENDS)
     spans = [(alert, of_what, clock.minute_of(first), clock.minute_of(last)) for alert, of_what, first, last in fired]
-    return [(*one, first, None if last > end - 1.5 else last) for *one, first, last in spans], faults
+    fired = [(alert, of_what, first, None if last > end - 1.5 else last) for alert, of_what, first, last in spans]
+    return fired, (gone, back), faults
 
 
-def span_of(first, last):
-    return f"{first}-{last}" if first else "goes on"
+def between(span):
+    return f"{clock_of(span[0])}-{clock_of(span[1])}" if span else "goes on"
 
 
-def judged(fired):
-    """Sentences of what is not as expected, and the table's rows."""
+def judged(fired, away):
+    """The table's rows, and sentences of what is not as expected."""
     left, rows, faults = list(fired), [], []
-    for alert, of_what, first, last, over_first, over_last in EXPECTED:
+    for alert, of_what, fires, over in expected(*away):
         name = f"{alert} of {of_what or 'the whole'}"
-        inside = [one for one in left if one[:2] == (alert, of_what) and minutes(first) <= one[2] <= minutes(last)]
-        begin, end = inside[0][2:] if inside else (None, None)
-        over = span_of(over_first, over_last)
-        rows.append(f"{alert:<30} {of_what:<10} fires {clock_of(begin)} (expected {span_of(first, last)})  "
-                    f"over {clock_of(end)} (expected {over})")
+        inside = [one for one in left if one[:2] == (alert, of_what) and fires[0] <= one[2] <= fires[1]]
+        first, last = inside[0][2:] if inside else (None, None)
+        rows.append(f"{alert:<30} {of_what:<10} fires {clock_of(first)} (expected {between(fires)})  "
+                    f"over {clock_of(last)} (expected {between(over)})")
         if not inside:
-            faults.append(f"{name} did not fire between {first} and {last}")
+            faults.append(f"{name} did not fire between {between(fires)}")
             continue
         left.remove(inside[0])
-        is_over = end is None if over_first is None else end is not None and minutes(over_first) <= end <= minutes(over_last)
-        if not is_over:
-            faults.append(f"{name} was over {clock_of(end)}, expected: {over}")
+        is_as_expected = over[0] <= last <= over[1] if over and last is not None else over is None and last is None
+        if not is_as_expected:
+            faults.append(f"{name} was over {clock_of(last)}, expected: {between(over)}")
     for alert, of_what, first, last in left:
         faults.append(f"{alert} of {of_what or 'the whole'} fired {clock_of(first)} to {clock_of(last)}, and should not have")
     return rows, faults
@@ -296,6 +324,7 @@ def forged(fired):
     yield "one alert is missing", fired[1:]
     yield "one alert comes half an hour late", [(alert, of_what, first + 30, last and last + 30), *fired[1:]]
     yield "one alert is over at once", [(alert, of_what, first, first), *fired[1:]]
+    yield "one alert pauses", [(alert, of_what, first, first + 20), (alert, of_what, first + 21, last), *fired[1:]]
     yield "one alert fires that nothing asked for", [*fired, ("StrowgerInputLag", "", first, last)]
     yield "one alert is of another queue", [(alert, "chats", first, last), *fired[1:]]
 
@@ -309,12 +338,12 @@ def main():
     with tempfile.TemporaryDirectory(prefix="strowger-floor-") as folder:
         if args.keep:
             args.keep.mkdir(parents=True)
-        fired, faults = play(args, args.keep or pathlib.Path(folder))
-    rows, unexpected = judged(fired)
+        fired, away, faults = play(args, args.keep or pathlib.Path(folder))
+    rows, unexpected = judged(fired, away)
     print("\n".join(rows))
     faults += unexpected
     if not faults:
-        faults += [f"nobody noticed that {what}" for what, record in forged(fired) if not judged(record)[1]]
+        faults += [f"nobody noticed that {what}" for what, record in forged(fired) if not judged(record, away)[1]]
     for fault in faults:
         print(f"floor: {fault}", file=sys.stderr)
     sys.exit(1 if faults else 0)

@@ -45,7 +45,9 @@ def many_queues(binary, folder, rate, seconds, queues):
     workload, workspace = generated(binary, folder, rate, seconds, *mix)
     tables = "".join(f'[[queue]]\nname = "{name}"\n\n[[rule]]\nwhen = {{ attributes = {{ queue = "{name}" }} }}\nqueue = "{name}"\n\n'
                      for name in names)
-    workspace.write_text(workspace.read_text().replace('[[rule]]\nqueue = "all"', tables + '[[rule]]\nqueue = "all"'))
+    for_all, text = '[[rule]]\nqueue = "all"', workspace.read_text()
+    assert for_all in text, "`generate` writes another workspace than this script knows"
+    workspace.write_text(text.replace(for_all, tables + for_all))
     return workload, workspace
 
 

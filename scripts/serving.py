@@ -59,7 +59,12 @@ def started(binary, config, port, *more):
     with open(config.parent / "serve.log", "ab") as log:
         command = [str(binary), "serve", "--config", str(config), *more]
         process = subprocess.Popen(command, stdout=log, stderr=log)
-    await_ready(process, port)
+    try:
+        await_ready(process, port)
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
     return process
 
 

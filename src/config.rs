@@ -16,9 +16,11 @@ use toml::Spanned;
 /// A node owns at most this many shards (design.md §3): two producers a shard, five threads each.
 pub const SHARDS_MAX: u16 = 32;
 /// Beyond this the memory's rows would be most of the state.
-/// Agents by name on `/metrics/agents`, five series each.
-const AGENTS_MAX: usize = 20_000;
 const IDEMPOTENCY_MAX: u32 = 50_000_000;
+/// Agents of a workspace by name on `/metrics/agents`, five series each.
+const AGENTS_MAX: usize = 5_000;
+/// The alert looks a day back.
+const SILENT_AFTER_MAX_S: u64 = 86_400;
 
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -169,6 +171,11 @@ fn sources(page: &Page<'_>, tables: Vec<Spanned<SourceTable>>) -> Result<Vec<Sou
             (table.prefix.span(), format!("{prefix:?} is the prefix of another source"))
         } else if let Some(after_s) = silent.filter(|after_s| *after_s.get_ref() == 0) {
             (after_s.span(), "a source that may be silent for 0 seconds is always silent".into())
+        } else if let Some(after_s) = silent.filter(|after_s| *after_s.get_ref() > SILENT_AFTER_MAX_S) {
+            (
+                after_s.span(),
+                format!("silent_after_s is at most {SILENT_AFTER_MAX_S}, a day: the alert looks no further back"),
+            )
         } else {
             sources.push(SourceConfig {
                 name: table.name.into_inner(),
@@ -392,11 +399,12 @@ mod tests {
             ("[idempotency]\nmax = 0", "strowger.toml:2:7", "50000000"),
             ("[clock]\nscale = 2\nstart = 'noon'", "strowger.toml:1:1", "RFC 3339"),
             ("shards = ", "strowger.toml:1:", "error"),
-            ("[metrics]\nmax_agents = 20001", "strowger.toml:2:14", "at most 20000"),
+            ("[metrics]\nmax_agents = 5001", "strowger.toml:2:14", "at most 5000"),
             ("[[source]]\nname = 'a b'\nprefix = 'x'", "strowger.toml:2:8", "no name of a source"),
             ("[[source]]\nname = 'other'\nprefix = 'x'", "strowger.toml:2:8", "another source"),
             ("[[source]]\nname = 'a'\nprefix = ''", "strowger.toml:3:10", "fits every event"),
             ("[[source]]\nname = 'a'\nprefix = 'x'\nsilent_after_s = 0", "strowger.toml:4:18", "always silent"),
+            ("[[source]]\nname = 'a'\nprefix = 'x'\nsilent_after_s = 86401", "strowger.toml:4:18", "at most 86400"),
         ];
         for (text, place, what) in cases {
             let said = parse(text).unwrap_err();

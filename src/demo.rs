@@ -459,6 +459,7 @@ mod tests {
             unanswered: Vec::new(),
             control: engine::input::Control::None,
             is_open: true,
+            turned_at: 0,
             clocks: Vec::new(),
             rotation_error_milli: 0,
         }

@@ -48,7 +48,7 @@ pub struct Heard {
     /// ms UTC of the wall; none: nothing came since the process started.
     pub last_ms: Option<u64>,
     pub silent_after_s: Option<u64>,
-    /// For longer than that, or since the process took the shard.
+    /// For longer than that, and somebody should have heard of it all that time.
     pub is_silent: bool,
 }
 
@@ -79,12 +79,12 @@ impl Sources {
         }
     }
 
-    /// The configured ones, as they are at `now_ms` for a process that listens since `since_ms`.
+    /// The configured ones, as they are at `now_ms` where somebody should hear of them since `since_ms`.
     pub fn board(&self, now_ms: u64, since_ms: u64) -> Vec<Heard> {
         let configured = &self.all[..self.all.len() - 1];
         let heard = |source: &Source| {
             let last_ms = Some(source.last_ms.load(Relaxed)).filter(|last| *last > 0);
-            let quiet_ms = now_ms.saturating_sub(last_ms.unwrap_or(since_ms));
+            let quiet_ms = now_ms.saturating_sub(last_ms.unwrap_or(0).max(since_ms));
             let silent_after_s = source.config.silent_after_s;
             let is_silent = silent_after_s.is_some_and(|after_s| quiet_ms > after_s.saturating_mul(1_000));
             Heard { name: source.config.name.clone(), last_ms, silent_after_s, is_silent }
@@ -158,5 +158,8 @@ mod tests {
         // An event that was late on its way takes nothing back.
         sources.heard("meta/whatsapp", 90_000, None);
         assert_eq!(sources.board(700_000, 50_000)[1].last_ms, Some(100_000));
+        // The shard was somebody else's for long, or it was night.
+        assert!(sources.board(1_500_000, 900_001).iter().all(|source| !source.is_silent || source.name == "meta"));
+        assert!(sources.board(1_500_002, 900_001)[1].is_silent);
     }
 }

@@ -12,7 +12,7 @@ use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Cell, Paragraph, Row, Table};
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write;
 use std::io::{IsTerminal, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -193,7 +193,7 @@ pub type Ticker = Arc<Mutex<String>>;
 /// Draws until a key ends it, or `stopping` is set.
 pub fn watch(client: &Client, workspace: &str, stopping: &AtomicBool, ticker: &Ticker) -> anyhow::Result<()> {
     let _restored = Restored;
-    HELD.store(true, Ordering::Relaxed);
+    *SAID.lock().unwrap_or_else(PoisonError::into_inner) = Some(VecDeque::new());
     let mut terminal = ratatui::try_init().context("the terminal cannot be used")?;
     // Not by `terminal.clear()`, which asks where the cursor is: some terminals do not answer.
     ratatui::crossterm::execute!(std::io::stdout(), Clear(ClearType::All))?;
@@ -245,32 +245,31 @@ struct Restored;
 impl Drop for Restored {
     fn drop(&mut self) {
         ratatui::restore();
-        HELD.store(false, Ordering::Relaxed);
-        let held = std::mem::take(&mut *SAID.lock().unwrap_or_else(PoisonError::into_inner));
-        let _ = std::io::stderr().write_all(&held);
+        let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = said.take().unwrap_or_default();
+        let _ = std::io::stderr().write_all(held.as_slices().0);
+        let _ = std::io::stderr().write_all(held.as_slices().1);
     }
 }
 
-/// Whether the screen is drawn on, so that the log has to wait.
-static HELD: AtomicBool = AtomicBool::new(false);
-/// What the log said meanwhile.
-static SAID: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+/// What the log said while a screen is drawn; none: none is.
+static SAID: Mutex<Option<VecDeque<u8>>> = Mutex::new(None);
 const SAID_MAX: usize = 64 * 1_024;
 
-/// Standard error for the log's lines, but that they wait while a screen is drawn: they would stand across it. Beyond 64 KiB
-/// the later ones are left out.
+/// Standard error for the log's lines, but that they wait while a screen is drawn: they would stand across it. Of more than
+/// 64 KiB the last are kept.
 pub struct Log;
 
 impl std::io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        if !HELD.load(Ordering::Relaxed) {
-            return std::io::stderr().write(bytes);
+        match SAID.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            None => std::io::stderr().write(bytes),
+            Some(said) => {
+                said.extend(bytes);
+                said.drain(..said.len().saturating_sub(SAID_MAX));
+                Ok(bytes.len())
+            }
         }
-        let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
-        if said.len() + bytes.len() <= SAID_MAX {
-            said.extend_from_slice(bytes);
-        }
-        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
@@ -575,12 +574,13 @@ mod tests {
 
     #[test]
     fn the_log_waits_while_a_screen_is_drawn() {
-        HELD.store(true, Ordering::Relaxed);
-        Log.write_all(b"a warning\n").unwrap();
+        *SAID.lock().unwrap() = Some(VecDeque::new());
         Log.write_all(&vec![b'x'; SAID_MAX]).unwrap();
-        assert_eq!(SAID.lock().unwrap().as_slice(), b"a warning\n", "what is too much is left out");
+        Log.write_all(b"why it ended\n").unwrap();
+        let said: Vec<u8> = SAID.lock().unwrap().iter().flatten().copied().collect();
+        assert!(said.len() == SAID_MAX && said.ends_with(b"xwhy it ended\n"), "the last is kept");
         drop(Restored);
-        assert!(SAID.lock().unwrap().is_empty() && !HELD.load(Ordering::Relaxed));
+        assert!(SAID.lock().unwrap().is_none());
     }
 
     #[test]

@@ -32,6 +32,7 @@ use engine::id::{HashKey, Kind};
 use engine::input::{ActorKind, Body, EventType, Input, SurveyKind};
 use keyed::KeyedMap;
 use load_tests::service_level::Counts;
+use staff::AgentDone;
 use std::collections::HashMap;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -216,7 +217,9 @@ impl SharedShard {
     /// Adds what each agent did, of a shard that is owned.
     pub fn collect_agents(&self, now: u64, max: usize, scrape: &mut Scrape) {
         if self.metrics.owned.value() > 0 {
-            self.write().collect_agents(now, max, scrape);
+            // The lock is given back before labels are made.
+            let done = self.write().agents_done(now, max);
+            done.iter().for_each(|agent| agent.collect(scrape));
         }
     }
 }
@@ -448,12 +451,14 @@ impl Workload {
         self.dead_letters.collect(scrape);
     }
 
-    /// Adds what each agent did since the process started, of each workspace the first `max` by name.
-    pub fn collect_agents(&mut self, now: u64, max: usize, scrape: &mut Scrape) {
+    /// What each agent did since the process started, of each workspace the first `max` by name.
+    fn agents_done(&mut self, now: u64, max: usize) -> Vec<AgentDone> {
+        let mut done = Vec::new();
         for fold in &mut self.folds.all {
             fold.advance(now, self.live);
-            fold.collect_agents(max, scrape);
+            fold.agents_done(max, &mut done);
         }
+        done
     }
 
     /// Adds everything the fold knows. `now` is engine time: seconds in a state run on between batches.

@@ -194,6 +194,8 @@ pub struct Queue {
     pub control: Control,
     /// By command or calendar; one that drains is closed.
     pub is_open: bool,
+    /// When it last turned, opened or closed, ms UTC; 0: never.
+    pub turned_at: u64,
     /// Clocks of its conversations that have not ended.
     pub clocks: Vec<(ClockKind, ClockState, u64)>,
     /// Largest |picked - due| over its requirement sets (weighted rotation), in thousandths of a pick.
@@ -561,6 +563,7 @@ impl Picture {
             unanswered: self.unanswered.into_iter().map(|(c, at)| (ws.channels.text(c).into(), at)).collect(),
             control: ws.desk(queue).control(),
             is_open: !ws.desk(queue).is_closed(),
+            turned_at: ws.desk(queue).turned_at(),
             clocks: self.clocks.into_iter().map(|((kind, state), count)| (kind, state, count)).collect(),
             rotation_error_milli: self.rotation_error_milli,
         }

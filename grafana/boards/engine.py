@@ -1,7 +1,7 @@
 """Whether the engine itself is well."""
 
 from boards.pieces import (
-    ABOVE_0, BAD, BLUE, NEUTRAL, NEVER, NOTHING, ORANGE, PLAIN, PURPLE, RED, SILENT, SKY, WARN, a_minute, bars,
+    ABOVE_0, BAD, BLUE, NEUTRAL, ORANGE, PLAIN, PURPLE, RED, SKY, WARN, a_minute, bars,
     dashboard, quantile, row, runbook, series, stat, steps, table,
 )
 
@@ -129,7 +129,7 @@ def engine():
                     8, 8, "Sources, silent for",
                     "Time since the last event of each configured source, in open hours or not.",
                     [("{{source}}", "round(min by (source) (source:strowger_source_silence:seconds{E}))", None)], "s",
-                    [runbook("source-silent")], thresholds=SILENT, max=1800, mappings=[NOTHING, NEVER],
+                    [runbook("source-silent")],
                 ),
                 series(
                     8, 8, "Input lag",

@@ -423,9 +423,11 @@ CAUSE_LINES = [(expression, words, colour) for words, expression, colour in CAUS
 AGE_ROWS = [(words, f'sum(strowger_unanswered{{Q,age="{age}"}})', colour) for age, words, colour in AGES]
 OCCUPANCY_RATE = "team:strowger_capacity_unit_seconds:rate5m"
 OCCUPANCY = f'sum({OCCUPANCY_RATE}{{W,kind=~"work|wrap_up"}}) / sum({OCCUPANCY_RATE}{{W,kind="online"}})'
-SILENCE = "round(min by (source) (source:strowger_source_silence_in_open_hours:seconds{E}))"
-NEVER = {"type": "range", "options": {"from": 1e9, "to": None, "result": {"text": "never sent", "index": 1}}}
-SILENT = steps((GOOD, None), (WARN, 600), (BAD, 900))
+SILENCE = (
+    "min by (source) (source:strowger_source_silence_in_open_hours:seconds{E})"
+    " / min by (source) (strowger_source_silent_after_seconds{E})"
+)
+SILENT = steps((GOOD, None), (WARN, 0.7), (BAD, 1))
 
 
 def queue_link():

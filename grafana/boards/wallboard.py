@@ -1,7 +1,7 @@
 """For the room where the queues are watched. One screen: big numbers, why it waits, dead sources, the queues."""
 
 from boards.pieces import (
-    ABOVE_0, AGAINST_GOAL, AGE_ROWS, BAD, BELOW_GOAL, CAUSE_LINES, CAUSE_ROWS, LEFT, NEUTRAL, NEVER, NOTHING,
+    ABOVE_0, AGAINST_GOAL, AGE_ROWS, BAD, BELOW_GOAL, CAUSE_LINES, CAUSE_ROWS, LEFT, NEUTRAL, NOTHING,
     OF_TARGET, OF_TARGET_BY, OLDEST, ONLINE, PAST_TARGET, PLAIN, SILENCE, SILENT, WAITING, WARN, abandonment,
     agents_of, bars, dashboard, queue_table, runbook, series, service_level, stat, steps, to,
 )
@@ -101,12 +101,12 @@ def wallboard():
                     AGE_ROWS, "short", [to("sla", "SLA"), runbook("unanswered-past-target")], decimals=0,
                 ),
                 bars(
-                    5, 9, "Sources, silent in open hours",
-                    "Time since the last event of each configured source. Yellow from 10 minutes, red from 15: a "
-                    "webhook or a connection is dead, and customers write to nobody. 0 while all queues are closed, "
-                    "and in the first 15 minutes after opening.",
-                    [("{{source}}", SILENCE, None)], "s", [to("engine", "Engine"), runbook("source-silent")],
-                    thresholds=SILENT, max=1800, mappings=[NOTHING, NEVER],
+                    5, 9, "Sources, silent too long",
+                    "Time since the last event of each source, or since the opening, as a share of what its config "
+                    "allows. From 100 %: a webhook or a connection is dead, and customers write to nobody. A source "
+                    "without a limit is not here.",
+                    [("{{source}}", SILENCE, None)], "percentunit", [to("engine", "Engine"), runbook("source-silent")],
+                    thresholds=SILENT, max=1.5, decimals=0,
                 ),
             ],
             [queue_table(24, 9)],

@@ -177,23 +177,32 @@ pub async fn made(state: &HttpState, workspace: String) -> Result<Board, Problem
     let shard = owned(state, &workspace)?.clone();
     let now = (state.clock)(shard.shard).now;
     // One that waited to take over has heard nothing, and that is nobody's silence.
-    let listening_since_ms = state.started_ms.max(shard.metrics.owned_since_ms.value());
-    let sources = state.sources.board(wall_ms(), listening_since_ms);
+    let listens_since_ms = state.started_ms.max(shard.metrics.owned_since_ms.value());
+    let sources = state.sources.clone();
     off_async_threads(move || {
         shard.write().settle(&workspace, now).ok_or_else(unknown_workspace)?;
+        let heard = |open_since_ms: u64| sources.board(wall_ms(), listens_since_ms.max(open_since_ms));
         // The lock is given back before the JSON is written.
-        board_of(&shard, &shard.read(), &workspace, now, sources).ok_or_else(unknown_workspace)
+        board_of(&shard, &shard.read(), &workspace, now, heard).ok_or_else(unknown_workspace)
     })
     .await?
 }
 
-fn board_of(shard: &SharedShard, workload: &Workload, workspace: &str, now: u64, sources: Vec<Heard>) -> Option<Board> {
+/// `heard`: the sources, as they are for a floor that has been open since then.
+fn board_of(
+    shard: &SharedShard,
+    workload: &Workload,
+    workspace: &str,
+    now: u64,
+    heard: impl Fn(u64) -> Vec<Heard>,
+) -> Option<Board> {
     let found = workload.replica().workspace(workspace)?;
     let last = *shard.committed.borrow();
     let today = workload.queue_reports(workspace, Range::today(now));
     let recent = workload.queue_reports(workspace, Range::around(now.saturating_sub(RECENT_MS), now + 1));
     let mut all = Sum::default();
     let mut queues = Vec::new();
+    let mut open_since = None;
     for queue in found.queues() {
         let of = |reports: &HashMap<Box<str>, Counts>| reports.get(&queue.name).copied().unwrap_or_default();
         let (today, recent) = (of(&today), of(&recent));
@@ -219,6 +228,9 @@ fn board_of(shard: &SharedShard, workload: &Workload, workspace: &str, now: u64,
             clocks: beyond(&queue),
             queue: queue.name.to_string(),
         };
+        if queue.is_open {
+            open_since = Some(open_since.map_or(queue.turned_at, |since: u64| since.min(queue.turned_at)));
+        }
         all.add(&row, &queue, &today, &recent, now);
         if configured.is_some() || row.waiting + row.unanswered > 0 {
             queues.push(row);
@@ -226,8 +238,9 @@ fn board_of(shard: &SharedShard, workload: &Workload, workspace: &str, now: u64,
     }
     let agents = found.agents();
     let at_work = |agent: &&view::Agent| is_online(agent.state);
-    let is_open = queues.iter().any(|queue| queue.open);
-    let sources = sources.into_iter().map(|source| SourceBoard {
+    // The night is nobody's silence: it counts from the first queue's opening.
+    let is_open = open_since.is_some();
+    let sources = heard(open_since.unwrap_or(now)).into_iter().map(|source| SourceBoard {
         last_event_at: source.last_ms.map(timestamp),
         silent_after_s: source.silent_after_s,
         silent: source.is_silent && is_open,

@@ -476,7 +476,7 @@ fn openings_are_renewed_before_they_end() {
 #[test]
 fn a_connection_whose_other_end_reads_nothing_is_closed() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let error = runtime.block_on(async {
+    let closed = async {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let _never_reads = tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, _) = listener.accept().await.unwrap();
@@ -489,6 +489,7 @@ fn a_connection_whose_other_end_reads_nothing_is_closed() {
                 _ => {}
             }
         }
-    });
-    assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
+    };
+    let error = runtime.block_on(async { tokio::time::timeout(Duration::from_secs(20), closed).await });
+    assert_eq!(error.expect("it is closed").kind(), std::io::ErrorKind::TimedOut);
 }

@@ -382,8 +382,7 @@ impl Staff {
 
     /// Unit-milliseconds of an agent that are not in his tally yet.
     pub(super) fn untallied_unit_ms(&self, agent: &str) -> u64 {
-        let row = self.index.get(agent).map(|at| &self.rows[*at as usize]).filter(|_| self.live);
-        row.map_or(0, |row| row.worked_units() * self.counted_to.saturating_sub(row.tallied_to))
+        self.index.get(agent).map_or(0, |at| self.untallied(&self.rows[*at as usize]))
     }
 
     /// Agents who could serve what comes into a queue, by state.
@@ -405,37 +404,48 @@ impl Staff {
 
     /// What each agent did since the process started: the first `max` who came, each by name, and the others as one.
     /// Nobody loses his place, or sums would fall.
-    pub(super) fn collect_agents(&self, max: usize, tallies: &Tallies, scrape: &mut Scrape) {
-        let names = {
-            let mut names: Vec<(&str, u32)> = self.index.iter().map(|(name, at)| (&**name, *at)).collect();
-            names.sort_unstable_by_key(|(_, at)| *at);
-            names
-        };
+    pub(super) fn agents_done(&self, max: usize, tallies: &Tallies, done: &mut Vec<AgentDone>) {
         let mut others = None;
-        for (name, at) in names {
-            let row = &self.rows[at as usize];
-            let mut tally = tallies.of(name);
-            tally.unit_ms += self.untallied_unit_ms(name);
-            if (at as usize) < max {
-                let team = &self.teams[row.team as usize].name;
-                collect_agent(&[("workspace", &self.workspace), ("team", team), ("agent", name)], &tally, scrape);
+        for (name, at) in &self.index {
+            let row = &self.rows[*at as usize];
+            let mut tally = tallies.at(row.tally);
+            tally.unit_ms += self.untallied(row);
+            if (*at as usize) < max {
+                let (team, agent) = (self.teams[row.team as usize].name.clone(), name.clone());
+                done.push(AgentDone { workspace: self.workspace.clone(), team, agent, tally });
             } else {
                 *others.get_or_insert_with(AgentTally::default) += tally;
             }
         }
         if let Some(tally) = others {
-            collect_agent(&[("workspace", &self.workspace), ("team", OTHER), ("agent", OTHER)], &tally, scrape);
+            let workspace = self.workspace.clone();
+            done.push(AgentDone { workspace, team: OTHER.into(), agent: OTHER.into(), tally });
         }
+    }
+
+    fn untallied(&self, row: &Row) -> u64 {
+        if self.live { row.worked_units() * self.counted_to.saturating_sub(row.tallied_to) } else { 0 }
     }
 }
 
-fn collect_agent(pairs: &[(&'static str, &str)], tally: &AgentTally, scrape: &mut Scrape) {
-    let labels = labels(pairs);
-    scrape.whole(Family::AgentAssigned, &labels, tally.assigned);
-    scrape.whole(Family::AgentHandled, &labels, tally.handled);
-    scrape.whole(Family::AgentReplied, &labels, tally.replied);
-    scrape.whole(Family::AgentResolved, &labels, tally.resolved);
-    scrape.real(Family::AgentUnitSeconds, &labels, tally.unit_ms as f64 / 1e3);
+/// What an agent did since the process started, by his names.
+pub struct AgentDone {
+    workspace: Box<str>,
+    team: Box<str>,
+    agent: Box<str>,
+    tally: AgentTally,
+}
+
+impl AgentDone {
+    pub fn collect(&self, scrape: &mut Scrape) {
+        let tally = &self.tally;
+        let labels = labels(&[("workspace", &self.workspace), ("team", &self.team), ("agent", &self.agent)]);
+        scrape.whole(Family::AgentAssigned, &labels, tally.assigned);
+        scrape.whole(Family::AgentHandled, &labels, tally.handled);
+        scrape.whole(Family::AgentReplied, &labels, tally.replied);
+        scrape.whole(Family::AgentResolved, &labels, tally.resolved);
+        scrape.real(Family::AgentUnitSeconds, &labels, tally.unit_ms as f64 / 1e3);
+    }
 }
 
 /// Who is removed is nobody's agent any more.

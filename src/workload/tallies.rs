@@ -71,6 +71,10 @@ impl Tallies {
         self.index.get(agent).copied()
     }
 
+    pub(super) fn at(&self, agent: AgentIndex) -> AgentTally {
+        self.rows[agent as usize]
+    }
+
     pub(super) fn of(&self, agent: &str) -> AgentTally {
         self.index.get(agent).map(|at| self.rows[*at as usize]).unwrap_or_default()
     }

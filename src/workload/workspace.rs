@@ -2,7 +2,7 @@
 
 use super::conversations::{Books, Conversations};
 use super::intervals::{AgentCounts, Intervals, Range};
-use super::staff::Staff;
+use super::staff::{AgentDone, Staff};
 use super::tables::Tables;
 use super::tallies::{AgentTally, Tallies};
 use super::views::Views;
@@ -287,8 +287,8 @@ impl WorkspaceFold {
     }
 
     /// What each agent did, at most `max` of them by name.
-    pub(super) fn collect_agents(&self, max: usize, scrape: &mut Scrape) {
-        self.staff.collect_agents(max, &self.tallies, scrape);
+    pub(super) fn agents_done(&self, max: usize, done: &mut Vec<AgentDone>) {
+        self.staff.agents_done(max, &self.tallies, done);
     }
 
     /// Sources of presence that are suspect now.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 const WORKSPACE: &str = r#"
@@ -171,6 +171,27 @@ fn an_answer_that_is_known_is_not_sent_again() {
     let tag = agent.get(&url).call().unwrap().headers()["etag"].to_str().unwrap().to_string();
     mail(&node, "a", "cu");
     assert_eq!(agent.get(&url).header("if-none-match", &tag).call().unwrap().status(), 200);
+}
+
+#[test]
+fn what_each_agent_did_is_a_target_of_its_own_and_off_by_default() {
+    let off = office("live-agents-off", "");
+    let answer = off.get("/metrics/agents");
+    assert_eq!((answer.status, answer.json()["reason"].as_str()), (404, Some("off")));
+    let node = office("live-agents", "\n[metrics]\nmax_agents = 10\n");
+    online(&node, "ada");
+    mail(&node, "a", "cu");
+    let told = node.get("/metrics/agents");
+    assert_eq!((told.status, told.content_type.as_str()), (200, "text/plain; version=0.0.4; charset=utf-8"));
+    let assigned = "strowger_agent_assigned_total{workspace=\"acme\",team=\"none\",agent=\"ada\"} 1\n";
+    assert!(told.text.contains(assigned), "{}", told.text);
+    // Nothing of the process stands there a second time.
+    assert!(told.text.lines().all(|line| line.contains("strowger_agent_")), "{}", told.text);
+    if program_or_skip("promtool", "what_each_agent_did") {
+        let mut promtool = Command::new("promtool").args(["check", "metrics"]).stdin(Stdio::piped()).spawn().unwrap();
+        promtool.stdin.take().unwrap().write_all(told.text.as_bytes()).unwrap();
+        assert!(promtool.wait().unwrap().success());
+    }
 }
 
 /// A stream of server-sent events, read by hand.

@@ -233,7 +233,8 @@ impl Checker {
             // For the same cause again: what has fired has fired.
             let is_same = clock.started_at == said.started_at && !clock.is_of_another_wait;
             let percent = if told.reason == Reason::Failed || is_same { clock.percent } else { 0 };
-            *clock = Clock { generation: said.generation, is_running: true, percent, ..Clock::default() };
+            let fired = if percent > 0 { std::mem::take(&mut clock.fired) } else { HashSet::new() };
+            *clock = Clock { generation: said.generation, is_running: true, percent, fired, ..Clock::default() };
         } else if (said.generation, true) != (clock.generation, clock.is_running) {
             return Err(format!("{}: it is at {} and runs: {}", what(), clock.generation, clock.is_running));
         }
