@@ -52,11 +52,11 @@ def expected(gone, back):
         # It never sends anything, which counts from the start of the process, some minutes of the floor before it opens.
         row("StrowgerSourceSilent", "fax", ("08:00", "08:18"), (gone, gone + 6)),
         row("StrowgerServiceLevelBurning", "calls", ("08:47", "09:12"), ("09:25", "09:58")),
-        row("StrowgerNobodyOnline", "claims", ("09:22", "09:27"), ("10:20", "10:26")),
+        row("StrowgerNobodyOnline", "claims", ("09:22", "09:30"), ("10:20", "10:26")),
         row("StrowgerSourceSilent", "whatsapp", ("09:30", "09:36"), ("10:00", "10:06")),
-        row("StrowgerUnansweredPastTarget", "claims", ("09:55", "10:02"), ("10:21", "10:40")),
-        row("StrowgerServiceLevelBurning", "claims", ("10:10", "10:30"), ("10:25", "11:00")),
-        row("StrowgerBreachesRising", "claims", ("10:10", "10:25"), ("10:35", "11:00")),
+        row("StrowgerUnansweredPastTarget", "claims", ("09:55", "10:04"), ("10:21", "10:40")),
+        row("StrowgerServiceLevelBurning", "claims", ("10:10", "10:35"), ("10:25", "11:00")),
+        row("StrowgerBreachesRising", "claims", ("10:10", "10:30"), ("10:35", "11:00")),
         row("StrowgerShardWithoutOwner", "", (gone + 1.9, gone + 4), (back - 0.5, back + 3)),
         row("StrowgerSourceSilent", "fax", (back + 0.5, back + 5), None),
     ]

@@ -51,8 +51,6 @@ BUGS = [
     ("turn.rs", "let units = hold.full();", "let units = self.hold_asked(slot).0;",
      "who wakes takes his channel's units of today, not his own"),
     # Presence
-    ("presence.rs", "if is_gone || is_back || before.1", "if is_gone || before.1",
-     "who comes back on fewer channels keeps what was offered on the others"),
     ("state/apply.rs", "row.expires_at.max(from) + grace_ms", "row.expires_at.max(from) + 2 * grace_ms",
      "a lease is extended twice"),
     ("state/apply.rs", "row.expires_at = now + row.term_ms;", "let _ = now;",

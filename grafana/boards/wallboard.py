@@ -101,7 +101,7 @@ def wallboard():
                     AGE_ROWS, "short", [to("sla", "SLA"), runbook("unanswered-past-target")], decimals=0,
                 ),
                 bars(
-                    5, 9, "Sources, silent too long",
+                    5, 9, "Sources, silence of limit",
                     "Time since the last event of each source, or since the opening, as a share of what its config "
                     "allows. From 100 %: a webhook or a connection is dead, and customers write to nobody. A source "
                     "without a limit is not here.",

@@ -15,7 +15,7 @@ fn an_offer_holds_units_until_it_is_accepted_or_gone() {
         = conversation.queued new m epoch=0 queue=main by=default
         = conversation.offered auto m epoch=0 to=anna offer=1 until=21
         1 look m
-        = m offered to=anna
+        = m offered to=anna cause=due
         1 look anna
         = anna partly 2/3 offer:m:2
         2 message n on=email
