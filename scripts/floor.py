@@ -43,22 +43,22 @@ SILENT_AFTER = {"voice": 15, "chat": 15, "whatsapp": 10, "email": 15, "fax": 15}
 
 
 def expected(gone, back):
-    """[(alert, of what, fires between, is over between, or none: it goes on)], in minutes of the floor. `serve` was gone and
-    back at these times, which a slow machine makes later ones."""
+    """[(alert, of what, fires between, is over between, or none: it goes on)], in minutes of the floor. `gone` and `back`: when
+    `serve` began to stop and had stopped, and when it was started and was ready, which takes a slow machine longer."""
     def row(alert, of_what, fires, over):
         return alert, of_what, tuple(map(minutes, fires)), over and tuple(map(minutes, over))
 
     return [
         # It never sends anything, which counts from the start of the process, some minutes of the floor before it opens.
-        row("StrowgerSourceSilent", "fax", ("08:00", "08:18"), (gone, gone + 6)),
+        row("StrowgerSourceSilent", "fax", ("08:00", "08:18"), (gone[0], gone[1] + 6)),
         row("StrowgerServiceLevelBurning", "calls", ("08:47", "09:12"), ("09:25", "09:58")),
         row("StrowgerNobodyOnline", "claims", ("09:22", "09:30"), ("10:20", "10:26")),
         row("StrowgerSourceSilent", "whatsapp", ("09:30", "09:36"), ("10:00", "10:06")),
         row("StrowgerUnansweredPastTarget", "claims", ("09:55", "10:04"), ("10:21", "10:40")),
         row("StrowgerServiceLevelBurning", "claims", ("10:10", "10:35"), ("10:25", "11:00")),
         row("StrowgerBreachesRising", "claims", ("10:10", "10:30"), ("10:35", "11:00")),
-        row("StrowgerShardWithoutOwner", "", (gone + 1.9, gone + 4), (back - 0.5, back + 3)),
-        row("StrowgerSourceSilent", "fax", (back + 0.5, back + 5), None),
+        row("StrowgerShardWithoutOwner", "", (gone[0] + 1.9, gone[1] + 4), (back[0] - 0.5, back[1] + 3)),
+        row("StrowgerSourceSilent", "fax", (back[0], back[1] + 5), None),
     ]
 
 
@@ -164,6 +164,7 @@ class Prometheus:
                 return
             except OSError:
                 if self.process.poll() is not None or time.monotonic() > deadline:
+                    self.stop()
                     sys.exit(f"floor: prometheus is not ready:\n{self.log.read_text()}")
                 time.sleep(0.1)
 
@@ -183,7 +184,7 @@ class Prometheus:
     def faults(self):
         """Rules that Prometheus could not evaluate, and that none is missing."""
         rules = [rule for group in self.get("rules")["groups"] for rule in group["rules"]]
-        asked = {name for name, *_ in expected(0, 0)} - {rule["name"] for rule in rules}
+        asked = {name for name, *_ in expected((0, 0), (0, 0))} - {rule["name"] for rule in rules}
         return [f"rule {rule['name']}: {rule['lastError']}" for rule in rules if rule.get("lastError")] + [
             f"there is no rule {name}" for name in asked]
 
@@ -274,12 +275,15 @@ def play(args, folder):
             at_s = time.time()
             server.process = server.start()
             print(f"killed at {clock_of(clock.minute_of(at_s))}, ready again {time.time() - at_s:.1f} s later")
+        def timed(act):
+            """When it began and when it was done, and what came of it."""
+            begun, came = time.time(), act()
+            return (clock.minute_of(begun), clock.minute_of(time.time())), came
+
         clock.wait_until(AWAY[0], player)
-        server.stop()
-        gone = clock.minute_of(time.time())
+        gone, _ = timed(server.stop)
         clock.wait_until(AWAY[1], player)
-        server.process = server.start()
-        back = clock.minute_of(time.time())
+        back, server.process = timed(server.start)
         clock.wait_until(ENDS, player)
         fired, faults = prometheus.firing(begin, time.time()), prometheus.faults()
         figures = json.loads(player.communicate()[0])

@@ -75,6 +75,7 @@ def stopped(process, config):
         process.wait(STOP_S_MAX)
     except subprocess.TimeoutExpired:
         process.kill()
+        process.wait()
         print(f"`serve` did not end within {STOP_S_MAX} s of SIGTERM", file=sys.stderr)
     if process.returncode != 0:
         log = (config.parent / "serve.log").read_text(errors="replace")

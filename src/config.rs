@@ -20,7 +20,7 @@ const IDEMPOTENCY_MAX: u32 = 50_000_000;
 /// Agents of a workspace by name on `/metrics/agents`, five series each.
 const AGENTS_MAX: usize = 5_000;
 /// The alert looks a day back.
-const SILENT_AFTER_MAX_S: u64 = 86_400;
+const SILENT_AFTER_BELOW_S: u64 = 86_400;
 
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -171,10 +171,10 @@ fn sources(page: &Page<'_>, tables: Vec<Spanned<SourceTable>>) -> Result<Vec<Sou
             (table.prefix.span(), format!("{prefix:?} is the prefix of another source"))
         } else if let Some(after_s) = silent.filter(|after_s| *after_s.get_ref() == 0) {
             (after_s.span(), "a source that may be silent for 0 seconds is always silent".into())
-        } else if let Some(after_s) = silent.filter(|after_s| *after_s.get_ref() > SILENT_AFTER_MAX_S) {
+        } else if let Some(after_s) = silent.filter(|after_s| *after_s.get_ref() >= SILENT_AFTER_BELOW_S) {
             (
                 after_s.span(),
-                format!("silent_after_s is at most {SILENT_AFTER_MAX_S}, a day: the alert looks no further back"),
+                format!("silent_after_s is below {SILENT_AFTER_BELOW_S}, a day: the alert looks no further back"),
             )
         } else {
             sources.push(SourceConfig {
@@ -404,7 +404,7 @@ mod tests {
             ("[[source]]\nname = 'other'\nprefix = 'x'", "strowger.toml:2:8", "another source"),
             ("[[source]]\nname = 'a'\nprefix = ''", "strowger.toml:3:10", "fits every event"),
             ("[[source]]\nname = 'a'\nprefix = 'x'\nsilent_after_s = 0", "strowger.toml:4:18", "always silent"),
-            ("[[source]]\nname = 'a'\nprefix = 'x'\nsilent_after_s = 86401", "strowger.toml:4:18", "at most 86400"),
+            ("[[source]]\nname = 'a'\nprefix = 'x'\nsilent_after_s = 86400", "strowger.toml:4:18", "below 86400"),
         ];
         for (text, place, what) in cases {
             let said = parse(text).unwrap_err();

@@ -135,7 +135,7 @@ pub fn routes() -> Vec<(&'static str, MethodRouter<HttpState>)> {
         ("/wallboard", get(pages::wallboard)),
         ("/docs", get(pages::docs)),
         ("/metrics", get(probes::metrics)),
-        ("/metrics/agents", get(probes::agents)),
+        ("/metrics/agents", get(probes::metrics_by_agent)),
         ("/livez", get(probes::livez)),
         ("/readyz", get(probes::readyz)),
         ("/openapi.json", get(openapi::document)),

@@ -459,8 +459,9 @@ impl House {
             .collect();
         let views = Arc::new(Views::default());
         let budget = LabelBudget::new(config.metrics_max_queues);
-        let shards: Vec<_> =
-            (0..config.shards).map(|shard| SharedShard::new(shard, key, views.clone(), budget.clone())).collect();
+        let sources = Arc::new(Sources::new(&config.sources, config.clock.is_none()));
+        let shard = |shard| SharedShard::new(shard, key, views.clone(), budget.clone()).knowing(sources.clone());
+        let shards: Vec<_> = (0..config.shards).map(shard).collect();
         let (publications, published) = publisher::channel();
         House {
             journal_id: publisher::hex(&genesis.journal_id),
@@ -478,7 +479,7 @@ impl House {
             ingest: None,
             stopping: Arc::default(),
             draining: Arc::default(),
-            sources: Arc::new(Sources::new(&config.sources, config.clock.is_none())),
+            sources,
             metrics_max_agents: config.metrics_max_agents,
         }
     }

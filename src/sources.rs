@@ -69,6 +69,15 @@ impl Sources {
         self.all.iter().filter(fits).max_by_key(|one| one.config.prefix.len()).expect("`other` fits everything")
     }
 
+    /// The labels of the configured source that an event's source belongs to, or of `other`.
+    pub fn labels_of(&self, source: &str) -> &Labels {
+        &self.of(source).labels
+    }
+
+    pub fn all_labels(&self) -> impl Iterator<Item = &Labels> {
+        self.all.iter().map(|source| &source.labels)
+    }
+
     /// An event came at `at_ms` (ms UTC of the wall), with its own time where it has one.
     pub fn heard(&self, source: &str, at_ms: u64, time: Option<u64>) {
         let source = self.of(source);

@@ -25,6 +25,7 @@ pub use tallies::AgentTally;
 pub use views::{ConversationView, Views};
 
 use crate::metrics::{Family, Labels, Scrape, ShardMetrics, labels};
+use crate::sources::Sources;
 use engine::Engine;
 use engine::decision::{Outcome, Position, Told};
 use engine::engine::Answer;
@@ -195,6 +196,12 @@ impl SharedShard {
         SharedShard { shard, workload, metrics: Arc::new(ShardMetrics::new(shard)), committed }
     }
 
+    /// Tells sources by their configured names.
+    pub fn knowing(self, sources: Arc<Sources>) -> SharedShard {
+        self.write().sources = sources;
+        self
+    }
+
     pub fn read(&self) -> RwLockReadGuard<'_, Workload> {
         self.workload.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -240,8 +247,8 @@ pub struct Workload {
     dead_letters: DeadLetters,
     /// By promise 1-7; 0 where the sentence names none.
     violations: [u64; 8],
-    /// Of what is told by source: none has a name of its own before connectors are configured.
-    sources: Labels,
+    /// By whose names sources are told.
+    sources: Arc<Sources>,
 }
 
 impl Workload {
@@ -259,7 +266,7 @@ impl Workload {
             batches: 0,
             dead_letters: DeadLetters::default(),
             violations: [0; 8],
-            sources: labels(&[("source", "other")]),
+            sources: Arc::new(Sources::new(&[], true)),
         }
     }
 
@@ -274,7 +281,9 @@ impl Workload {
         self.views.forget(self.shard);
         let committed = std::mem::replace(&mut self.committed, watch::Sender::new(Position::default()));
         let dead_letters = std::mem::take(&mut self.dead_letters);
+        let sources = self.sources.clone();
         *self = Workload::new(self.shard, self.key, self.views.clone(), self.budget.clone());
+        self.sources = sources;
         self.committed = committed;
         self.dead_letters = dead_letters;
     }
@@ -451,7 +460,7 @@ impl Workload {
         self.dead_letters.collect(scrape);
     }
 
-    /// What each agent did since the process started, of each workspace the first `max` by name.
+    /// What each agent did since the process started, of each workspace the first `max` who came by name.
     fn agents_done(&mut self, now: u64, max: usize) -> Vec<AgentDone> {
         let mut done = Vec::new();
         for fold in &mut self.folds.all {
@@ -477,8 +486,12 @@ impl Workload {
             let known = if self.replica.is_behind() { self.replica.now() } else { now };
             fold.judge(known, self.live, &workspace);
             fold.collect(now, &workspace, scrape);
-            let suspects = fold.suspects(now);
-            scrape.add_whole_of(Family::SourcesSuspect, &self.sources, None, suspects);
+            for labels in self.sources.all_labels() {
+                scrape.add_whole_of(Family::SourcesSuspect, labels, None, 0);
+            }
+            for source in fold.suspects(now) {
+                scrape.add_whole_of(Family::SourcesSuspect, self.sources.labels_of(source), None, 1);
+            }
         }
     }
 }

@@ -194,7 +194,7 @@ pub struct Queue {
     pub control: Control,
     /// By command or calendar; one that drains is closed.
     pub is_open: bool,
-    /// When it last turned, opened or closed, ms UTC; 0: never.
+    /// When its calendar or a command last turned it, ms UTC, if to the same side; 0: never.
     pub turned_at: u64,
     /// Clocks of its conversations that have not ended.
     pub clocks: Vec<(ClockKind, ClockState, u64)>,

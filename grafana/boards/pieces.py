@@ -325,9 +325,18 @@ BUILT_IN = {
 }
 
 
+# Where to look next from a panel that says nothing more particular.
+NEXT = {
+    "wallboard": ("queues", "Queues"), "queues": ("sla", "SLA"), "agents": ("queues", "Queues"),
+    "sla": ("queues", "Queues"), "engine": ("wallboard", "Wallboard"),
+}
+
+
 def dashboard(uid, title, description, lines, span="now-1h", refresh="30s"):
     """`lines` are rows of panels that stand side by side; each line begins below the highest panel of the one above."""
     placed, y = [], 0
+    for one in (one for line in lines for one in line if one["type"] != "row"):
+        one["links"] = one["links"] or [to(*NEXT[uid])]
     for line in lines:
         x = 0
         for one in line:
@@ -424,8 +433,8 @@ AGE_ROWS = [(words, f'sum(strowger_unanswered{{Q,age="{age}"}})', colour) for ag
 OCCUPANCY_RATE = "team:strowger_capacity_unit_seconds:rate5m"
 OCCUPANCY = f'sum({OCCUPANCY_RATE}{{W,kind=~"work|wrap_up"}}) / sum({OCCUPANCY_RATE}{{W,kind="online"}})'
 SILENCE = (
-    "min by (source) (source:strowger_source_silence_in_open_hours:seconds{E})"
-    " / min by (source) (strowger_source_silent_after_seconds{E})"
+    "max by (source) (min by (job, source) (source:strowger_source_silence_in_open_hours:seconds{E})"
+    " / min by (job, source) (strowger_source_silent_after_seconds{E}))"
 )
 SILENT = steps((GOOD, None), (WARN, 0.7), (BAD, 1))
 

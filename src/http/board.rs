@@ -175,20 +175,25 @@ pub async fn board(
 /// Made off the async threads: it takes the shard's lock.
 pub async fn made(state: &HttpState, workspace: String) -> Result<Board, Problem> {
     let shard = owned(state, &workspace)?.clone();
-    let now = (state.clock)(shard.shard).now;
+    let clock = (state.clock)(shard.shard);
+    let now = clock.now;
     // One that waited to take over has heard nothing, and that is nobody's silence.
     let listens_since_ms = state.started_ms.max(shard.metrics.owned_since_ms.value());
     let sources = state.sources.clone();
     off_async_threads(move || {
         shard.write().settle(&workspace, now).ok_or_else(unknown_workspace)?;
-        let heard = |open_since_ms: u64| sources.board(wall_ms(), listens_since_ms.max(open_since_ms));
+        let heard = |open_for_ms: u64| {
+            let wall_ms = wall_ms();
+            let open_since_ms = wall_ms.saturating_sub((open_for_ms as f64 / clock.scale) as u64);
+            sources.board(wall_ms, listens_since_ms.max(open_since_ms))
+        };
         // The lock is given back before the JSON is written.
         board_of(&shard, &shard.read(), &workspace, now, heard).ok_or_else(unknown_workspace)
     })
     .await?
 }
 
-/// `heard`: the sources, as they are for a floor that has been open since then.
+/// `heard`: the sources, as they are for a floor that has been open for so long, in ms of the engine's clock.
 fn board_of(
     shard: &SharedShard,
     workload: &Workload,
@@ -228,7 +233,7 @@ fn board_of(
             clocks: beyond(&queue),
             queue: queue.name.to_string(),
         };
-        if queue.is_open {
+        if queue.is_open && configured.is_some() {
             open_since = Some(open_since.map_or(queue.turned_at, |since: u64| since.min(queue.turned_at)));
         }
         all.add(&row, &queue, &today, &recent, now);
@@ -238,9 +243,9 @@ fn board_of(
     }
     let agents = found.agents();
     let at_work = |agent: &&view::Agent| is_online(agent.state);
-    // The night is nobody's silence: it counts from the first queue's opening.
+    // The night is nobody's silence: it counts from when a queue that is open was last told to be.
     let is_open = open_since.is_some();
-    let sources = heard(open_since.unwrap_or(now)).into_iter().map(|source| SourceBoard {
+    let sources = heard(now.saturating_sub(open_since.unwrap_or(now))).into_iter().map(|source| SourceBoard {
         last_event_at: source.last_ms.map(timestamp),
         silent_after_s: source.silent_after_s,
         silent: source.is_silent && is_open,

@@ -28,7 +28,7 @@ use utoipa::OpenApi;
         pages::wallboard,
         pages::docs,
         probes::metrics,
-        probes::agents,
+        probes::metrics_by_agent,
         probes::livez,
         probes::readyz,
         document,

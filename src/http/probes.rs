@@ -78,7 +78,7 @@ pub async fn metrics(State(state): State<HttpState>) -> Response {
         (status = 404, description = "It is off", body = Problem, content_type = "application/problem+json"),
     ),
 )]
-pub async fn agents(State(state): State<HttpState>) -> Response {
+pub async fn metrics_by_agent(State(state): State<HttpState>) -> Response {
     let max = state.metrics_max_agents;
     if max == 0 {
         let hint = "metrics by agent are off; `max_agents` in the table [metrics] of the config file turns them on";

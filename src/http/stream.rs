@@ -80,7 +80,7 @@ pub struct Hub {
 
 /// A workspace's figures, and its decisions where asked for, live.
 #[utoipa::path(
-    get, path = "/v1/workspaces/{workspace}/stream", tag = "decisions",
+    get, path = "/v1/workspaces/{workspace}/stream", tag = "decisions", operation_id = "stream_of_workspace",
     params(("workspace" = String, Path, description = "Percent-encoded"), StreamQuery,
         ("Last-Event-ID" = Option<String>, Header, description = "Goes before `after`: what a browser sends when it connects again")),
     responses(

@@ -17,7 +17,8 @@ pub fn tagged(headers: &HeaderMap, answer: &impl Serialize) -> Response {
     leave_out_derived(&mut news);
     let mut hasher = DefaultHasher::new();
     hasher.write(news.to_string().as_bytes());
-    let tag = format!("\"{:016x}\"", hasher.finish());
+    // Weak: what time alone changes may differ.
+    let tag = format!("W/\"{:016x}\"", hasher.finish());
     let is_known = asked(headers, &tag);
     let mut response = match is_known {
         true => StatusCode::NOT_MODIFIED.into_response(),
@@ -40,11 +41,12 @@ fn leave_out_derived(value: &mut Value) {
     }
 }
 
-/// Whether `If-None-Match` names it; a weak tag compares as a strong one (RFC 9110, 13.1.2).
+/// Whether `If-None-Match` names it; weak and strong tags compare alike (RFC 9110, 13.1.2).
 fn asked(headers: &HeaderMap, tag: &str) -> bool {
     let values = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     let mut tags = values.flat_map(|value| value.split(',')).map(str::trim);
-    tags.any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)
+    let opaque = |tag: &str| tag.strip_prefix("W/").unwrap_or(tag).to_string();
+    tags.any(|known| known == "*" || opaque(known) == opaque(tag))
 }
 
 #[cfg(test)]
@@ -60,7 +62,9 @@ mod tests {
         let first = tagged(&HeaderMap::new(), &[1, 2]);
         assert_eq!(first.status(), StatusCode::OK);
         let tag = first.headers()[header::ETAG].to_str().unwrap().to_string();
-        for known in [tag.clone(), format!("W/{tag}"), format!("\"other\", {tag}"), "*".into()] {
+        let strong = tag.trim_start_matches("W/").to_string();
+        assert_ne!(strong, tag, "it is weak: {tag}");
+        for known in [tag.clone(), strong, format!("\"other\", {tag}"), "*".into()] {
             let again = tagged(&with(&known), &[1, 2]);
             assert_eq!(again.status(), StatusCode::NOT_MODIFIED, "{known}");
             assert_eq!(again.headers()[header::ETAG], tag);

@@ -7,12 +7,14 @@
 use super::answers::AnswerPosition;
 use super::problem::Problem;
 use super::reports::{AgentReport, QueueReport, ReportQuery, ReportRange};
+use super::tagged::tagged;
 use super::{HttpState, off_async_threads};
 use crate::workload::{AgentCounts, AgentTally, ConversationView, Range, SharedShard, Workload};
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
-use axum::response::{IntoResponse, Response};
+use axum::http::HeaderMap;
+use axum::response::Response;
 use connectors::codec::timestamp;
 use engine::decision::Turn;
 use engine::id::Kind;
@@ -356,6 +358,7 @@ impl Note {
     params(("workspace" = String, Path, description = "Percent-encoded"), ReportQuery),
     responses(
         (status = 200, description = "In the order of their configuration", body = Agents),
+        (status = 304, description = "As If-None-Match knows it"),
         (status = 400, description = "A range that is none", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No such workspace", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Not the owner now", body = Problem, content_type = "application/problem+json"),
@@ -364,6 +367,7 @@ impl Note {
 pub async fn agents(
     State(state): State<HttpState>,
     Path(workspace): Path<String>,
+    headers: HeaderMap,
     query: Result<Query<ReportQuery>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let shard = owned(&state, &workspace)?.clone();
@@ -373,7 +377,7 @@ pub async fn agents(
         let known_from = shard.write().settle(&workspace, now).ok_or_else(unknown_workspace)?;
         // The lock is given back before the JSON is written.
         let agents = agents_of(&shard.read(), &workspace, range, known_from);
-        agents.map(|agents| Json(agents).into_response()).ok_or_else(unknown_workspace)
+        agents.map(|agents| tagged(&headers, &agents)).ok_or_else(unknown_workspace)
     })
     .await?
 }
@@ -450,6 +454,7 @@ impl Hold {
     params(("workspace" = String, Path, description = "Percent-encoded"), ReportQuery),
     responses(
         (status = 200, description = "In the order of the policy", body = Queues),
+        (status = 304, description = "As If-None-Match knows it"),
         (status = 400, description = "A range that is none", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No such workspace", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Not the owner now", body = Problem, content_type = "application/problem+json"),
@@ -458,6 +463,7 @@ impl Hold {
 pub async fn queues(
     State(state): State<HttpState>,
     Path(workspace): Path<String>,
+    headers: HeaderMap,
     query: Result<Query<ReportQuery>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let shard = owned(&state, &workspace)?.clone();
@@ -466,7 +472,7 @@ pub async fn queues(
     off_async_threads(move || {
         let known_from = shard.write().settle(&workspace, now).ok_or_else(unknown_workspace)?;
         let queues = queues_of(&shard.read(), &workspace, now, range, known_from);
-        queues.map(|queues| Json(queues).into_response()).ok_or_else(unknown_workspace)
+        queues.map(|queues| tagged(&headers, &queues)).ok_or_else(unknown_workspace)
     })
     .await?
 }

@@ -25,7 +25,7 @@ struct PairNow {
 struct QueueNow {
     causes: [u64; CAUSES.len()],
     rotation_error_milli: u64,
-    closed: bool,
+    is_open: Option<bool>,
     clocks: [[u64; CLOCK_STATES.len()]; ClockKind::ALL.len()],
 }
 
@@ -108,7 +108,9 @@ impl Tables {
                 }
             }
             gauges.rotation_error_milli = gauges.rotation_error_milli.max(queue.rotation_error_milli);
-            gauges.closed |= !queue.is_open;
+            if policy.queues.iter().any(|configured| configured.name == queue.name) {
+                gauges.is_open = Some(queue.is_open && gauges.is_open.unwrap_or(true));
+            }
             for (kind, state, count) in &queue.clocks {
                 gauges.clocks[*kind as usize][*state as usize] += count;
             }
@@ -117,7 +119,10 @@ impl Tables {
             columns(scrape, Family::QueueWaitingByCause, &table.labels, "cause", &CAUSES, &gauges.causes);
             let error = gauges.rotation_error_milli as f64 / 1e3;
             scrape.real(Family::WeightedRotationError, &table.labels, error);
-            scrape.whole(Family::QueueOpen, &table.labels, u64::from(!gauges.closed));
+            // One that the policy does not have is neither.
+            if let Some(is_open) = gauges.is_open {
+                scrape.whole(Family::QueueOpen, &table.labels, u64::from(is_open));
+            }
             for (kind, labels) in &table.clocks {
                 columns(scrape, Family::Clocks, labels, "state", &CLOCK_STATES, &gauges.clocks[*kind as usize]);
             }

@@ -83,8 +83,8 @@ pub(super) struct WorkspaceFold {
     events: Vec<[u64; RESULTS.len()]>,
     decisions: [u64; 256],
     messages: HashMap<Box<str>, Messages>,
-    /// Until when each suspect source of presence is one, ms UTC.
-    suspects: Vec<u64>,
+    /// Suspect sources of presence, and until when each is one, ms UTC.
+    suspects: Vec<(Box<str>, u64)>,
 }
 
 impl WorkspaceFold {
@@ -131,7 +131,7 @@ impl WorkspaceFold {
             (DecisionType::CapacityExceeded, Some(agent), _) => {
                 self.staff.exceeded(&agent.team, Exceeded::of(told.reason), live);
             }
-            (DecisionType::SourceSuspect, _, Some(detail)) => self.suspect(detail.until, told.time),
+            (DecisionType::SourceSuspect, _, Some(detail)) => self.suspect(&detail.other, detail.until, told.time),
             _ => {}
         }
     }
@@ -144,10 +144,10 @@ impl WorkspaceFold {
     }
 
     /// A source is told once in each of its suspicions.
-    fn suspect(&mut self, until: u64, now: u64) {
-        self.suspects.retain(|until| *until > now);
+    fn suspect(&mut self, source: &str, until: u64, now: u64) {
+        self.suspects.retain(|(_, until)| *until > now);
         if self.suspects.len() < SUSPECTS_MAX {
-            self.suspects.push(until);
+            self.suspects.push((source.into(), until));
         }
     }
 
@@ -292,7 +292,7 @@ impl WorkspaceFold {
     }
 
     /// Sources of presence that are suspect now.
-    pub(super) fn suspects(&self, now: u64) -> u64 {
-        self.suspects.iter().filter(|until| **until > now).count() as u64
+    pub(super) fn suspects(&self, now: u64) -> impl Iterator<Item = &str> {
+        self.suspects.iter().filter(move |(_, until)| *until > now).map(|(source, _)| &**source)
     }
 }

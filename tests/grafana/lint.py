@@ -312,6 +312,13 @@ def link_targets(dashboard):
                 yield place, f"asks for {name}, which is no variable"
 
 
+@rule("panel-links")
+def panel_links(dashboard):
+    for panel in panels(dashboard):
+        if panel["type"] != "row" and not panel.get("links"):
+            yield repr(panel["title"]), "leads nowhere: to no other dashboard and no runbook"
+
+
 # ---- alerts ----
 
 
@@ -386,7 +393,7 @@ OF_DASHBOARDS = [
     panel_title_description, panel_units, panel_no_targets, target_logql, target_promql, target_rate_interval,
     target_job,
     target_instance, target_counter_agg, uneditable, our_variables, panel_overlap, panel_ids, panel_steps,
-    link_targets,
+    link_targets, panel_links,
 ]  # fmt: skip
 OF_RULES = [alert_runbook, alert_tests]
 
@@ -462,6 +469,7 @@ PLANTED = [
     ("panel-datasource-rule", sets(lambda d: first(d)["targets"][0], datasource={"type": "prometheus", "uid": "x"})),
     ("panel-title-description-rule", sets(first, title="")),
     ("panel-title-description-rule", sets(lambda d: first(d, "bargauge"), description=None)),
+    ("panel-links", sets(first, links=[])),
     ("panel-units-rule", sets(lambda d: first(d)["fieldConfig"]["defaults"], unit=None)),
     ("panel-units-rule", sets(lambda d: first(d)["fieldConfig"]["defaults"], unit="seconds")),
     ("panel-no-targets-rule", sets(first, targets=None)),

@@ -145,6 +145,14 @@ fn the_openapi_document_describes_exactly_the_routes_that_answer() {
             );
         }
     }
+    // A page, and a generated client, finds an operation by its name.
+    let paths = document["paths"].as_object().expect("paths").values();
+    let operations = paths.flat_map(|methods| methods.as_object().expect("methods").values());
+    let mut names: Vec<&str> = operations.map(|operation| operation["operationId"].as_str().expect("a name")).collect();
+    let count = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), count, "{names:?}");
     // Every schema that is referred to is there.
     let text = document.to_string();
     for name in text.split("#/components/schemas/").skip(1).map(|rest| rest.split('"').next().unwrap_or("")) {

@@ -194,6 +194,35 @@ fn what_each_agent_did_is_a_target_of_its_own_and_off_by_default() {
     }
 }
 
+#[test]
+fn a_renewal_that_changes_nothing_is_counted_where_it_came_in() {
+    let source = "\n[[source]]\nname = \"desk\"\nprefix = \"test\"\n";
+    let node = office("live-renewal", source);
+    let lease = |sequence: u64| {
+        let data = json!({"agent": "ada", "status": "online", "expires_in_s": 600, "sequence": sequence});
+        let mut event = event(&format!("lease-{sequence}"), "agent.presence", data);
+        event.as_object_mut().unwrap().remove("time");
+        node.settle(&event)
+    };
+    let counted = || {
+        let text = node.get("/metrics").text;
+        let sum = |prefix: &str| -> f64 {
+            let lines = text.lines().filter(|line| line.starts_with(prefix));
+            lines.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
+        };
+        let events = sum("strowger_events_total{workspace=\"acme\",type=\"agent.presence\"");
+        let heard = sum("strowger_source_last_event_timestamp_seconds{source=\"desk\"}");
+        (events, heard)
+    };
+    assert!(!lease(1)["position"].is_null());
+    let (events, heard) = counted();
+    let renewed = lease(2);
+    assert!(renewed["position"].is_null(), "it costs no record: {renewed}");
+    let (events_now, heard_now) = counted();
+    assert_eq!(events_now, events + 1.0);
+    assert!(heard_now > heard, "{heard_now} is not after {heard}");
+}
+
 /// A stream of server-sent events, read by hand.
 struct Stream {
     lines: BufReader<TcpStream>,
@@ -379,7 +408,8 @@ fn the_pages_are_served_and_load_nothing_from_outside() {
     let top = Command::new(env!("CARGO_BIN_EXE_strowger")).args(top).output().unwrap();
     assert!(String::from_utf8_lossy(&top.stderr).contains("no workspace is named nobody; there are: acme"));
     if program_or_skip("chromium", "the pages in a browser") && program_or_skip("python3", "the pages in a browser") {
-        run(Command::new("python3").arg(root.join("tests/pages/check.py")));
+        let document = node.folder.write("openapi.json", &node.get("/openapi.json").text);
+        run(Command::new("python3").arg(root.join("tests/pages/check.py")).env("OPENAPI", document));
     }
 }
 

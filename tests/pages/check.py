@@ -1,10 +1,10 @@
 """Looks at the pages that the process serves, in a real browser against a made-up server.
 
-    python3 tests/pages/check.py [--pictures FOLDER]
+    OPENAPI=FILE python3 tests/pages/check.py [--pictures FOLDER]
 
 What is shown in each scene, what it says when the stream is lost or refused, that nothing is cut or has to be scrolled on a
 TV and nothing is wider than a phone, that nothing is loaded from elsewhere, that the console stays silent, and that colours
-can be read and told apart, by colour-blind people too. Without Chromium on PATH only colours and text are looked at.
+can be read and told apart, by colour-blind people too. FILE is what the process answers at /openapi.json. Without Chromium on PATH only colours and text are looked at.
 """
 import argparse
 import itertools
@@ -222,7 +222,7 @@ def refusals(look):
 
 
 def api(look):
-    spec = json.loads((mock.HERE / "openapi.json").read_text())
+    spec = json.loads(mock.DOCUMENT.read_text())
     ready = "document.querySelector('.item')"
     for size, scheme in ((TV, "light"), (PHONE, "dark")):
         look.open("/api#agents", size, scheme, ready)

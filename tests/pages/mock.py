@@ -3,13 +3,14 @@
     python3 tests/pages/mock.py [--port 8399] [--only SCENE]
 
 Each scene is a workspace: /wallboard?workspace=busy. It knows nothing of routing; the figures are made up and move a little.
-`check.py` uses it.
+`check.py` uses it. OPENAPI names a file with what the process answers at /openapi.json.
 """
 import argparse
 import copy
 import datetime
 import http.server
 import json
+import os
 import pathlib
 import threading
 import time
@@ -19,6 +20,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 PAGES = HERE.parent.parent / "src" / "http" / "pages"
 CSP = ("default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; img-src data:; "
        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+# What /openapi.json answers: a file that the process's own was written to.
+DOCUMENT = pathlib.Path(os.environ.get("OPENAPI", "openapi.json"))
 STATES = ["offline", "away", "available", "partly", "full", "pending_away", "not_responding", "draining", "removed", "off_shift"]
 
 
@@ -140,7 +143,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             page = (PAGES / f"{parts[0]}.html").read_bytes()
             return self.answer(200, "text/html; charset=utf-8", page, content_security_policy=CSP, cache_control="no-cache")
         if url.path == "/openapi.json":
-            return self.answer(200, "application/json", (HERE / "openapi.json").read_bytes())
+            return self.answer(200, "application/json", DOCUMENT.read_bytes())
         if url.path == "/v1/workspaces":
             names = [self.server.only] if self.server.only else list(SCENES)
             rows = [{"workspace": n, "test": n == "quiet", "policy_version": 1} for n in names]

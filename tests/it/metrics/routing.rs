@@ -6,6 +6,8 @@ use engine::decision::DecisionType;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
+use std::sync::Arc;
+use strowger::sources::{SourceConfig, Sources};
 
 /// Workspace `acme` with everything in play: `sales` makes offers, `calls` is bounded and spills over, `mail` knows its
 /// customers, `desk` has a ladder and relaxes; a bot answers at entry `shop`.
@@ -427,6 +429,22 @@ fn a_score_is_its_queues_while_the_conversation_is_known_and_nobodys_later() {
     assert_eq!(samples.of_queue("survey_score_sum", "mail", ("kind", "csat")), 0.8);
     assert_eq!(samples.of_queue("survey_score_count", "mail", ("kind", "csat")), 1.0);
     assert_eq!(samples.of_queue("survey_score_count", "none", ("kind", "csat")), 1.0);
+    // Which is a series, and no queue that could be open: else the floor would never be closed.
+    assert!(!samples.has("strowger_queue_open", &[("queue", "none")]));
+}
+
+#[test]
+fn a_queue_that_the_policy_has_no_more_is_neither_open_nor_closed() {
+    let mut rig = routed();
+    rig.contact("c1", "chat", "sales");
+    assert_eq!(rig.samples().sum("strowger_queue_open", &[("queue", "sales")]), 1.0);
+    rig.change_policy(|policy| {
+        policy.queues.retain(|queue| &*queue.name != "sales");
+        policy.rules.retain(|rule| &*rule.queue != "sales");
+    });
+    let samples = rig.samples();
+    assert!(!samples.has("strowger_queue_open", &[("queue", "sales")]));
+    assert!(samples.has("strowger_queue_open", &[("queue", "mail")]));
 }
 
 #[test]
@@ -453,10 +471,15 @@ fn a_source_whose_leases_all_run_out_at_once_is_suspect_for_a_while() {
         rig.send("agent.configure", json!({"agent": agent, "units": 1}));
         rig.send("agent.presence", json!({"agent": agent, "status": "online", "expires_in_s": 90}));
     }
-    let suspects = |rig: &Rig| rig.samples().sum("strowger_sources_suspect", &[("source", "other")]);
+    let suspects_of = |rig: &Rig, source: &str| rig.samples().sum("strowger_sources_suspect", &[("source", source)]);
+    let suspects = |rig: &Rig| suspects_of(rig, "other");
     assert_eq!(suspects(&rig), 0.0);
     rig.pass(95);
     assert_eq!(suspects(&rig), 1.0);
+    // By the name that the config gives it, where it does.
+    let desk = SourceConfig { name: "desk".into(), prefix: "test".into(), silent_after_s: None };
+    rig.shard = rig.shard.clone().knowing(Arc::new(Sources::new(&[desk], true)));
+    assert_eq!((suspects(&rig), suspects_of(&rig, "desk")), (0.0, 1.0));
     rig.pass(120);
     assert_eq!(suspects(&rig), 0.0);
 }
