@@ -210,9 +210,11 @@ class Prometheus:
 class FloorClock:
     """The engine's clock and the wall's."""
 
-    def __init__(self, api, speed):
+    def __init__(self, api, speed, player):
         self.speed = speed
         while True:
+            if player.poll() is not None:
+                sys.exit(f"floor: the player ended with {player.returncode} before it began")
             with urllib.request.urlopen(f"{api}/v1/clock", timeout=5) as answer:
                 shards, self.wall = json.load(answer)["shards"], time.time()
             begun = [shard for shard in shards if shard["origin"]]
@@ -227,6 +229,11 @@ class FloorClock:
 
     def wall_of(self, clock):
         return self.wall + (minutes(clock) - self.minute) * 60 / self.speed
+
+    def timed(self, act):
+        """When it began and was done, in minutes, and what came of it."""
+        begun, came = time.time(), act()
+        return (self.minute_of(begun), self.minute_of(time.time())), came
 
     def wait_until(self, clock, player):
         while (left := self.wall_of(clock) - time.time()) > 0:
@@ -268,22 +275,17 @@ def play(args, folder):
         player = subprocess.Popen([args.binary, "replay", "--workspace", WORKSPACE, "--workload", workload, "--to", api, "--speed",
                                    str(args.speed), "--run", RUN, "--json"], stdout=subprocess.PIPE, text=True)
         stack.callback(lambda: player.poll() is None and player.kill())
-        clock = FloorClock(api, args.speed)
+        clock = FloorClock(api, args.speed, player)
         for killed in KILLED:
             clock.wait_until(killed, player)
             server.kill()
             at_s = time.time()
             server.process = server.start()
             print(f"killed at {clock_of(clock.minute_of(at_s))}, ready again {time.time() - at_s:.1f} s later")
-        def timed(act):
-            """When it began and when it was done, and what came of it."""
-            begun, came = time.time(), act()
-            return (clock.minute_of(begun), clock.minute_of(time.time())), came
-
         clock.wait_until(AWAY[0], player)
-        gone, _ = timed(server.stop)
+        gone, _ = clock.timed(server.stop)
         clock.wait_until(AWAY[1], player)
-        back, server.process = timed(server.start)
+        back, server.process = clock.timed(server.start)
         clock.wait_until(ENDS, player)
         fired, faults = prometheus.firing(begin, time.time()), prometheus.faults()
         figures = json.loads(player.communicate()[0])
