@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Plants bugs in a copy of the engine, one at a time, and shows what catches each: one table.
 
-    python3 scripts/planted.py [--only 3,7] [--histories 400] [--further 2000] [--events 300] [--keep-copy]
+    python3 scripts/planted.py [--only 3,7] [--histories 400] [--further 12000] [--events 300] [--keep-copy]
 
 A workspace of the engine, the naive engine and a small player (`tests/planted/main.rs`) is made in `target/planted/`.
 First the copy as it is has to be clean. Then each bug of the list is written into it, built in the dev profile of the
@@ -286,7 +286,7 @@ def main():
     options = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     options.add_argument("--only", help="numbers of bugs, by comma")
     options.add_argument("--histories", type=int, default=400)
-    options.add_argument("--further", type=int, default=2000)
+    options.add_argument("--further", type=int, default=12000)
     options.add_argument("--events", type=int, default=300)
     options.add_argument("--keep-copy", action="store_true")
     asked = options.parse_args()
