@@ -97,8 +97,6 @@ pub struct Conversation {
     pub cause: &'static str,
     /// ms UTC: of the customer's oldest word that nobody has answered.
     pub unanswered_since: Option<u64>,
-    /// Of its creation.
-    pub number: u64,
     /// The last 32.
     pub notes: Vec<Note>,
 }
@@ -299,7 +297,6 @@ impl<'a> Workspace<'a> {
             offer: row.offer(),
             cause: if row.phase() == Phase::Offered { "due" } else { self.state.why(slot) },
             unanswered_since: is_unanswered(row).then(|| row.unanswered_since()),
-            number: row.number(),
             notes: texts.notes.clone(),
         }
     }

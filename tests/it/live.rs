@@ -155,6 +155,29 @@ fn the_board_agrees_with_the_queues_and_knows_a_silent_source() {
 }
 
 #[test]
+fn the_silence_of_a_source_counts_from_the_opening() {
+    let node = office("live-night", "\n[[source]]\nname = \"dead\"\nprefix = \"fax\"\nsilent_after_s = 2\n");
+    let turn = |state: &str| {
+        for queue in ["calls", "mail"] {
+            let data =
+                json!({"queue": queue, "state": state, "reason": "night", "actor": {"kind": "supervisor", "id": "s"}});
+            let mut event = event(&format!("{state}-{queue}"), "queue.control", data);
+            event.as_object_mut().unwrap().remove("time");
+            assert_eq!(node.settle(&event)["outcome"], "decided");
+        }
+    };
+    let is_silent = || node.get("/v1/workspaces/acme/board").json()["sources"][0]["silent"] == true;
+    let mut stream = Stream::open(&node, "figures=1", None);
+    let mut silent_board = || while stream.next("board").data["sources"][0]["silent"] != true {};
+    silent_board();
+    turn("closed");
+    assert!(!is_silent(), "while all is closed nobody misses it");
+    turn("open");
+    assert!(!is_silent(), "it has just opened");
+    silent_board();
+}
+
+#[test]
 fn an_answer_that_is_known_is_not_sent_again() {
     let node = office("live-tag", "");
     // One waits, with a clock that runs: that time passes is no news.
