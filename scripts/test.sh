@@ -33,12 +33,13 @@ cargo build --workspace --all-targets
 runner=()
 if [ -z "${KAFKA_BOOTSTRAP:-}" ]; then runner=(python3 scripts/kafka.py run); fi
 set -m # the next background command gets a process group
-# --show-output: what a passing test skipped stands in what it printed. What is played against the clock of the wall
-# comes after all else and alone: beside other tests it would measure them.
+# --show-output: what a passing test skipped stands in what it printed. What is played against the clock of the wall, or
+# watches a browser or a Prometheus by it, comes after all else and alone: beside other tests it would measure them.
+export alone="an_hour_of_the_bank a_day_on_the_floor the_pages_are_served every_query_of_dashboards"
 "${runner[@]}" bash -c '
     result=0
-    cargo test --workspace --no-fail-fast -- --show-output --skip an_hour_of_the_bank --skip a_day_on_the_floor || result=$?
-    cargo test --test it -- --show-output --test-threads 1 an_hour_of_the_bank a_day_on_the_floor || result=$?
+    cargo test --workspace --no-fail-fast -- --show-output $(printf -- "--skip %s " $alone) || result=$?
+    cargo test --test it -- --show-output --test-threads 1 $alone || result=$?
     exit "$result"
 ' >target/test.log 2>&1 </dev/null &
 group=$!
@@ -56,5 +57,17 @@ if [ -s target/skipped.txt ]; then cat target/skipped.txt; else echo "Nothing wa
 if [ "$result" -ne 0 ]; then
     echo "These tests failed:"
     grep -a -E '^test .* \.\.\. FAILED|^error: ' target/test.log | sort -u || true
+    # Their last words come last, because that is what a log cut short still shows.
+    awk -v most=60 '
+        function tell(   i) {
+            for (i = (count > most ? count - most : 0); i < count; i++) print substr(said[i], 1, 600)
+            count = 0
+        }
+        FNR == NR { if ($1 == "test" && $NF == "FAILED") failed[$2]; next }
+        /^---- .* stdout ----$/ { tell(); is_wanted = $2 in failed }
+        /^(failures|successes):$/ || /^test result: / { tell(); is_wanted = 0 }
+        is_wanted { said[count++] = $0 }
+        END { tell() }
+    ' target/test.log target/test.log
 fi
 exit "$result"

@@ -460,7 +460,11 @@ impl House {
         let views = Arc::new(Views::default());
         let budget = LabelBudget::new(config.metrics_max_queues);
         let sources = Arc::new(Sources::new(&config.sources, config.clock.is_none()));
-        let shard = |shard| SharedShard::new(shard, key, views.clone(), budget.clone()).knowing(sources.clone());
+        let reads_a_log = journals.kafka().is_some();
+        let shard = |shard| {
+            let shard = SharedShard::new(shard, key, views.clone(), budget.clone()).knowing(sources.clone());
+            if reads_a_log { shard.reading_a_log() } else { shard }
+        };
         let shards: Vec<_> = (0..config.shards).map(shard).collect();
         let (publications, published) = publisher::channel();
         House {

@@ -20,7 +20,7 @@ use crate::metrics::ShardMetrics;
 use crate::publisher::{Publication, Reply};
 use crate::ring::{Batch as RingBatch, Exit, Sleeper};
 use crate::standing::Standing;
-use crate::workload::Judged;
+use crate::workload::{Judged, UNKNOWN_WORKSPACE};
 use batch::OpenBatch;
 use connectors::journal::owner::Batch as JournalBatch;
 use connectors::journal::{Acked, Event, Genesis, Halt, Journal, JournalError, Owner, Timing};
@@ -92,7 +92,6 @@ pub struct Shard {
     renewals: Renewals,
     /// How far the journal goes was asked, before it is read from its start.
     told_end: bool,
-    started: Instant,
 }
 
 impl Shard {
@@ -119,7 +118,6 @@ impl Shard {
             settled_at: None,
             renewals: Renewals::default(),
             told_end: false,
-            started: Instant::now(),
         }
     }
 
@@ -128,13 +126,14 @@ impl Shard {
     }
 
     fn monotonic_ms(&self) -> u64 {
-        self.started.elapsed().as_millis() as u64
+        self.metrics.started.elapsed().as_millis() as u64
     }
 
     fn on_ack(&mut self, journal: &mut dyn Journal, acked: &Acked) -> Result<(), JournalError> {
         self.blocked = false;
         let now_ms = self.monotonic_ms();
         let result = self.owner.on_ack(journal, &mut self.room, acked, now_ms);
+        self.metrics.show(self.owner.shown());
         self.metrics.journal_in_flight.set(u64::from(self.room.in_flight.is_some()));
         self.take_events()?;
         result
@@ -150,6 +149,7 @@ impl Shard {
         }
         let speculative = !self.open.is_empty();
         let turned = self.owner.turn(journal, &mut self.room, now_ms, speculative);
+        self.metrics.show(self.owner.shown());
         self.take_events()?;
         turned?;
         if !self.owner.is_owner() {
@@ -389,7 +389,7 @@ impl Shard {
                 return;
             }
             (Answered::UnknownWorkspace, Some(offset)) => {
-                self.room.engine.dead_letter(offset, "unknown_workspace", now, &mut self.open.out);
+                self.room.engine.dead_letter(offset, UNKNOWN_WORKSPACE, now, &mut self.open.out);
             }
             (Answered::Renewed, None) => {}
             (Answered::Renewed, Some(offset)) => self.renewals.taken(offset),
@@ -491,6 +491,7 @@ impl Shard {
             self.blocked = false;
             return false;
         }
+        let now_ms = self.monotonic_ms();
         let open = &mut self.open;
         let batch = JournalBatch {
             behind: open.behind,
@@ -502,7 +503,6 @@ impl Shard {
             decisions: &open.out.decisions,
             inputs: &open.inputs,
         };
-        let now_ms = self.started.elapsed().as_millis() as u64;
         self.renewals.passed(batch.to);
         let record = self.owner.submit(journal, &batch, now_ms);
         self.metrics.journal_in_flight.set(1);

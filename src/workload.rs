@@ -26,11 +26,12 @@ pub use views::{ConversationView, Views};
 
 use crate::metrics::{Family, Labels, Scrape, ShardMetrics, labels};
 use crate::sources::Sources;
-use engine::Engine;
+use connectors::codec::REFUSALS;
 use engine::decision::{Outcome, Position, Told};
 use engine::engine::Answer;
 use engine::id::{HashKey, Kind};
 use engine::input::{ActorKind, Body, EventType, Input, SurveyKind};
+use engine::{BrokenPromise, Engine};
 use keyed::KeyedMap;
 use load_tests::service_level::Counts;
 use staff::AgentDone;
@@ -155,6 +156,9 @@ impl Judged {
     }
 }
 
+/// Why an event is dead-lettered that can be read: its workspace is not there.
+pub const UNKNOWN_WORKSPACE: &str = "unknown_workspace";
+
 /// The published state and the journal no longer agree: our bug or damaged bytes. The process stops and recovers.
 #[derive(Debug, Error)]
 #[error("shard {shard}, record {seq}: {what}")]
@@ -202,6 +206,13 @@ impl SharedShard {
         self
     }
 
+    /// Its events come from a log that anybody may write to: what cannot be taken is dead-lettered, and each reason for that
+    /// stands at 0 from the start.
+    pub fn reading_a_log(self) -> SharedShard {
+        self.write().dead_letters = DeadLetters::of_a_log();
+        self
+    }
+
     pub fn read(&self) -> RwLockReadGuard<'_, Workload> {
         self.workload.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -210,10 +221,11 @@ impl SharedShard {
         self.workload.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds the shard's series. `now` is engine time; a shard that is not owned shows that, and nothing else of its own.
+    /// Adds the shard's series. `now` is engine time; a shard that is not owned, or may not be any more, shows that, and
+    /// nothing else of its own: sums over nodes count nothing twice.
     pub fn collect(&self, now: u64, scrape: &mut Scrape) {
         self.read().collect_dead_letters(scrape);
-        if self.metrics.owned.value() == 0 {
+        if !self.metrics.is_shown() {
             scrape.whole(Family::ShardOwned, self.metrics.labels(), 0);
             return;
         }
@@ -223,7 +235,7 @@ impl SharedShard {
 
     /// Adds what each agent did, of a shard that is owned.
     pub fn collect_agents(&self, now: u64, max: usize, scrape: &mut Scrape) {
-        if self.metrics.owned.value() > 0 {
+        if self.metrics.is_shown() {
             // The lock is given back before labels are made.
             let done = self.write().agents_done(now, max);
             done.iter().for_each(|agent| agent.collect(scrape));
@@ -245,8 +257,6 @@ pub struct Workload {
     now: u64,
     batches: u64,
     dead_letters: DeadLetters,
-    /// By promise 1-7; 0 where the sentence names none.
-    violations: [u64; 8],
     /// By whose names sources are told.
     sources: Arc<Sources>,
 }
@@ -265,7 +275,6 @@ impl Workload {
             now: 0,
             batches: 0,
             dead_letters: DeadLetters::default(),
-            violations: [0; 8],
             sources: Arc::new(Sources::new(&[], true)),
         }
     }
@@ -399,11 +408,17 @@ impl Workload {
         self.batches += 1;
         if self.batches.is_multiple_of(BATCHES_BETWEEN_CHECKS)
             && self.folds.all.iter().map(WorkspaceFold::kept).sum::<usize>() <= CHECKED_CONVERSATIONS_MAX
-            && let Some(sentence) = self.replica.broken_promise()
+            && let Some(broken) = self.replica.broken_promise()
         {
-            tracing::error!(shard = self.shard, sentence, "a promise is broken");
-            let number = sentence.chars().find_map(|c| c.to_digit(10)).filter(|n| (1..=7).contains(n));
-            self.violations[number.unwrap_or(0) as usize] += 1;
+            self.violated(&broken);
+        }
+    }
+
+    /// Counts and tells a promise that was found broken.
+    pub fn violated(&mut self, broken: &BrokenPromise) {
+        tracing::error!(shard = self.shard, %broken, "a promise is broken");
+        if let Some(fold) = self.folds.by_name_mut(&broken.workspace) {
+            fold.count_violation(broken.promise);
         }
     }
 
@@ -475,10 +490,6 @@ impl Workload {
         debug_assert_eq!(self.imbalance(), None);
         let held_ms = self.replica.idempotency_window_held_ms();
         scrape.real(Family::IdempotencyWindow, shard, held_ms as f64 / 1e3);
-        self.dead_letters.seed(scrape);
-        for (promise, word) in ["unnamed", "1", "2", "3", "4", "5", "6", "7"].into_iter().enumerate() {
-            scrape.whole_of(Family::PromiseViolations, shard, "promise", word, self.violations[promise]);
-        }
         for workspace in self.replica.workspaces() {
             let Some(fold) = self.folds.by_name_mut(workspace.name) else { continue };
             fold.advance(now, self.live);
@@ -559,21 +570,30 @@ impl Default for DeadLetters {
 }
 
 impl DeadLetters {
-    fn count(&mut self, reason: &str) {
-        let fresh = || (labels(&[("workspace", "unknown"), ("source", "kafka"), ("reason", reason)]), 0);
-        let (_, count) = self.by_reason.entry(reason.into()).or_insert_with(fresh);
-        *count += 1;
+    fn of_a_log() -> DeadLetters {
+        let mut none = DeadLetters::default();
+        for reason in REFUSALS.into_iter().chain([UNKNOWN_WORKSPACE]) {
+            none.of(reason);
+        }
+        none
     }
 
-    /// The zero from which `increase()` sees the first one.
-    fn seed(&self, scrape: &mut Scrape) {
-        scrape.add_whole_of(Family::Events, &self.event_labels, Some(("result", "dead_letter")), 0);
+    fn of(&mut self, reason: &str) -> &mut u64 {
+        let fresh = || (labels(&[("workspace", "unknown"), ("source", "kafka"), ("reason", reason)]), 0);
+        &mut self.by_reason.entry(reason.into()).or_insert_with(fresh).1
+    }
+
+    fn count(&mut self, reason: &str) {
+        *self.of(reason) += 1;
     }
 
     fn collect(&self, scrape: &mut Scrape) {
         for (labels, count) in self.by_reason.values() {
             scrape.add_whole_of(Family::DeadLetters, labels, None, *count);
-            scrape.add_whole_of(Family::Events, &self.event_labels, Some(("result", "dead_letter")), *count);
+        }
+        if !self.by_reason.is_empty() {
+            let sum = self.by_reason.values().map(|(_, count)| count).sum();
+            scrape.add_whole_of(Family::Events, &self.event_labels, Some(("result", "dead_letter")), sum);
         }
     }
 }

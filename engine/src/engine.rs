@@ -5,7 +5,7 @@ use crate::effect::Effect;
 use crate::id::HashKey;
 use crate::input::Input;
 use crate::policy::Policy;
-use crate::state::State;
+use crate::state::{BrokenPromise, State};
 use crate::step::Stepping;
 use crate::view;
 use crate::wire::{Malformed, Reader, Wire};
@@ -224,9 +224,9 @@ impl Engine {
         self.state.digest_in_full()
     }
 
-    /// Promises 1, 2, 3, 5, 6, 7 of routing.md §9 checked on the whole state: the first violation, as a sentence.
+    /// Promises 1, 2, 3, 5, 6, 7 of routing.md §9 checked on the whole state: the first that is broken.
     /// Promise 7 is checked where nothing is left for ticks.
-    pub fn broken_promise(&mut self) -> Option<String> {
+    pub fn broken_promise(&mut self) -> Option<BrokenPromise> {
         let settled = (0..self.state.workspaces().len() as u32).all(|w| !self.state.is_unfinished(w));
         self.state.broken_promise(settled)
     }

@@ -41,3 +41,4 @@ mod waiting;
 pub mod wire;
 
 pub use engine::{Answer, Engine, Limits, Output};
+pub use state::BrokenPromise;

@@ -6,6 +6,7 @@
 use crate::metrics::histogram::{LatencyHistogram, Range};
 use crate::metrics::{Family, Labels, Scrape, labels};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Instant;
 
 #[derive(Default)]
 pub struct Gauge(AtomicU64);
@@ -29,6 +30,11 @@ pub struct ShardMetrics {
     pub ring_capacity: Gauge,
     /// 1 from the accepted claim until the step-down.
     pub owned: Gauge,
+    /// Where the shard's monotonic time begins.
+    pub started: Instant,
+    /// From when until when what is counted may be shown, so that no other node shows the same: ms since `started`.
+    shown_from_ms: Gauge,
+    shown_until_ms: Gauge,
     /// Since when, ms UTC of the wall; no series of its own.
     pub owned_since_ms: Gauge,
     pub journal_in_flight: Gauge,
@@ -50,6 +56,9 @@ impl ShardMetrics {
             ring_depth: Gauge::default(),
             ring_capacity: Gauge::default(),
             owned: Gauge::default(),
+            started: Instant::now(),
+            shown_from_ms: Gauge::default(),
+            shown_until_ms: Gauge(AtomicU64::new(u64::MAX)),
             owned_since_ms: Gauge::default(),
             journal_in_flight: Gauge::default(),
             commit: LatencyHistogram::new(Range::Commit),
@@ -61,13 +70,26 @@ impl ShardMetrics {
         }
     }
 
+    /// Set by the shard whenever the log has told it that it is the owner still.
+    pub fn show(&self, from_to: std::ops::Range<u64>) {
+        self.shown_from_ms.set(from_to.start);
+        self.shown_until_ms.set(from_to.end);
+    }
+
+    /// Whether this process owns the shard, by what the log has said lately.
+    pub fn is_shown(&self) -> bool {
+        let now_ms = self.started.elapsed().as_millis() as u64;
+        let shown = self.shown_from_ms.value()..self.shown_until_ms.value();
+        self.owned.value() > 0 && shown.contains(&now_ms)
+    }
+
     pub fn labels(&self) -> &Labels {
         &self.labels
     }
 
     pub fn collect(&self, scrape: &mut Scrape) {
         let labels = &self.labels;
-        scrape.whole(Family::ShardOwned, labels, self.owned.value());
+        scrape.whole(Family::ShardOwned, labels, u64::from(self.is_shown()));
         scrape.whole(Family::RingDepth, labels, self.ring_depth.value());
         scrape.whole(Family::RingCapacity, labels, self.ring_capacity.value());
         scrape.whole(Family::InputLagRecords, labels, self.input_lag_records.value());

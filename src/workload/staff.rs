@@ -17,6 +17,8 @@ use std::sync::Arc;
 
 /// Teams told apart in a workspace; the rest are `other`.
 const TEAMS_MAX: usize = 200;
+/// (team, channel) pairs of a policy that stand at 0 from the start; those of a larger one from the first hold there.
+const SEEDED_MAX: usize = 1_000;
 /// The channel label of units that all channels share.
 const ANY_CHANNEL: &str = "any";
 
@@ -68,7 +70,7 @@ struct Team {
     online_units: u64,
     online_unit_ms: u64,
     exceeded: [u64; Exceeded::COUNT],
-    /// By channel; None: nobody of this team ever held anything there.
+    /// By channel; None: nothing of this team has to be shown there yet.
     ledgers: Vec<Option<Ledger>>,
 }
 
@@ -118,6 +120,8 @@ pub(super) struct Staff {
     teams: Vec<Team>,
     team_index: HashMap<Box<str>, u32>,
     channels: Vec<Box<str>>,
+    /// Of the policy's, those on which each team stands at 0 from the start.
+    seeded: Vec<u32>,
     index: HashMap<Box<str>, u32>,
     rows: Vec<Row>,
     group_index: HashMap<Arc<Abilities>, u32>,
@@ -142,6 +146,7 @@ impl Staff {
             teams: Vec::new(),
             team_index: HashMap::new(),
             channels: Vec::new(),
+            seeded: Vec::new(),
             index: HashMap::new(),
             rows: Vec::new(),
             group_index: HashMap::new(),
@@ -177,6 +182,24 @@ impl Staff {
         }
     }
 
+    /// Every team of the policy, and each on every channel, stands at 0 from now on.
+    pub(super) fn configure(&mut self, policy: &Policy) {
+        let teams = policy.teams.len().max(self.teams.len()).min(TEAMS_MAX);
+        let is_small = teams * policy.channels.len() <= SEEDED_MAX;
+        let channels = policy.channels.iter().filter(|_| is_small);
+        self.seeded = channels.map(|channel| self.channel(&channel.name)).collect();
+        for team in &policy.teams {
+            self.team(&team.name);
+        }
+        (0..self.teams.len()).for_each(|team| self.seed(team));
+    }
+
+    fn seed(&mut self, team: usize) {
+        for channel in self.seeded.iter().map(|channel| *channel as usize) {
+            self.teams[team].ledger(&self.workspace, channel, &self.channels[channel]);
+        }
+    }
+
     fn team(&mut self, name: &str) -> u32 {
         if let Some(found) = self.team_index.get(name) {
             return *found;
@@ -188,6 +211,7 @@ impl Staff {
         };
         let at = self.teams.iter().position(|team| &*team.name == shown).unwrap_or_else(|| {
             self.teams.push(Team::new(&self.workspace, shown));
+            self.seed(self.teams.len() - 1);
             self.teams.len() - 1
         });
         self.team_index.insert(name.into(), at as u32);

@@ -52,7 +52,10 @@ fn can_be(event_type: EventType, result: usize) -> bool {
     }
 }
 
-/// (direction, actor), in the order of a channel's columns; the first four stand at 0 from the start.
+/// The promises of routing.md §9 that a sample of the state can find broken; 4 is the outside checker's.
+const PROMISES: [&str; 7] = ["1", "2", "3", "4", "5", "6", "7"];
+
+/// (direction, actor), in the order of a channel's columns.
 const MESSAGES: [(&str, &str); 6] = [
     ("in", "customer"),
     ("out", "agent"),
@@ -61,7 +64,6 @@ const MESSAGES: [(&str, &str); 6] = [
     ("out", "supervisor"),
     ("out", "customer"),
 ];
-const MESSAGES_SEEDED: usize = 4;
 
 struct Messages {
     labels: [Labels; MESSAGES.len()],
@@ -85,6 +87,8 @@ pub(super) struct WorkspaceFold {
     messages: HashMap<Box<str>, Messages>,
     /// Suspect sources of presence, and until when each is one, ms UTC.
     suspects: Vec<(Box<str>, u64)>,
+    /// By promise, 1 first.
+    violations: [u64; PROMISES.len()],
 }
 
 impl WorkspaceFold {
@@ -101,6 +105,7 @@ impl WorkspaceFold {
             decisions: [0; 256],
             messages: HashMap::new(),
             suspects: Vec::new(),
+            violations: [0; PROMISES.len()],
         }
     }
 
@@ -140,6 +145,7 @@ impl WorkspaceFold {
     fn configure(&mut self, replica: &Engine) {
         let Some(workspace) = replica.workspace(&self.name) else { return };
         self.tables.configure(workspace.policy);
+        self.staff.configure(workspace.policy);
         self.configure_messages(workspace.policy);
     }
 
@@ -221,6 +227,10 @@ impl WorkspaceFold {
         self.events[judged.event_type as usize][result_of(judged)] += 1;
     }
 
+    pub(super) fn count_violation(&mut self, promise: u8) {
+        self.violations[usize::from(promise) - 1] += 1;
+    }
+
     /// Two customers, by their hashes, that are one from now on.
     pub(super) fn count_link(&mut self, customers: (u128, u128)) {
         self.tables.live = true;
@@ -275,11 +285,12 @@ impl WorkspaceFold {
             let count = self.decisions[*decision_type as usize];
             scrape.whole_of(Family::Decisions, &self.tables.labels, "type", decision_type.word(), count);
         }
+        for (promise, count) in PROMISES.into_iter().zip(self.violations) {
+            scrape.whole_of(Family::PromiseViolations, &self.tables.labels, "promise", promise, count);
+        }
         for messages in self.messages.values() {
             for (column, count) in messages.counts.iter().enumerate() {
-                if column < MESSAGES_SEEDED || *count > 0 {
-                    scrape.whole(Family::Messages, &messages.labels[column], *count);
-                }
+                scrape.whole(Family::Messages, &messages.labels[column], *count);
             }
         }
         self.tables.collect(now, workspace, &self.staff, scrape);

@@ -57,6 +57,15 @@ def named_in_files():
     return re.findall(r"^\s*- (?:record|alert): (\S+)", text, re.M)
 
 
+def said(error):
+    """Of an answer that refuses; not every one is JSON."""
+    text = error.read().decode(errors="replace")
+    try:
+        return json.loads(text)["error"]
+    except (ValueError, KeyError, TypeError):
+        return f"{error}: {text[:200]}"
+
+
 class Prometheus:
     def __init__(self, url):
         self.url = url.rstrip("/")
@@ -67,13 +76,29 @@ class Prometheus:
             with urllib.request.urlopen(url, timeout=30) as answer:
                 return json.load(answer)["data"]
         except urllib.error.HTTPError as error:
-            raise ValueError(json.load(error).get("error", str(error))) from error
+            if error.code == 503:
+                raise
+            raise ValueError(said(error)) from error
 
     def rules(self):
         return [rule for group in self.get("rules")["groups"] for rule in group["rules"]]
 
     def samples(self, query):
         return len(self.get("query", query=query)["result"])
+
+
+UNREACHABLE = (urllib.error.URLError, ConnectionError, TimeoutError)
+
+
+def patiently(ask, deadline):
+    """What it answers, once it does: a Prometheus that is starting listens to nobody yet, or says 503."""
+    while True:
+        try:
+            return ask()
+        except UNREACHABLE:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(0.2)
 
 
 def of_rules(prometheus):
@@ -101,14 +126,14 @@ def main():
     options = arguments.parse_args()
     prometheus, deadline = Prometheus(options.prometheus), time.monotonic() + options.wait
     try:
-        asked, wrong = of_rules(prometheus)
+        asked, wrong = patiently(lambda: of_rules(prometheus), deadline)
         asked = list(of_dashboards(options.rate_interval)) + asked
         count, left = len(asked), asked
         while True:
             still = []
             for place, query in left:
                 try:
-                    if not prometheus.samples(query):
+                    if not patiently(lambda: prometheus.samples(query), deadline):
                         still.append((place, query))
                 except ValueError as error:
                     wrong.append((place, f"{error}: {query}"))
@@ -116,7 +141,7 @@ def main():
             if not left or time.monotonic() >= deadline:
                 break
             time.sleep(1)
-    except (urllib.error.URLError, ConnectionError, TimeoutError) as error:
+    except UNREACHABLE as error:
         print(f"queries: {options.prometheus}: {error}", file=sys.stderr)
         return 2
     for place, said in wrong:

@@ -28,3 +28,4 @@ mod recovery;
 mod review;
 mod routing;
 mod sync_calls;
+mod takeover;

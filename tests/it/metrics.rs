@@ -9,7 +9,7 @@ use engine::decision::{DecisionType, Told};
 use engine::id::HashKey;
 use engine::input::{Body, EventType, Input};
 use engine::policy::{ClockLevel, Policy};
-use engine::{Engine, Output};
+use engine::{BrokenPromise, Engine, Output};
 use load_tests::service_level::Counts;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
@@ -611,8 +611,70 @@ fn dead_letters_are_events_too_one_series_of_all_shards_that_never_falls() {
     shards[0].metrics.owned.set(0);
     shards[0].write().withdraw();
     assert_eq!(counted(), all, "after a step-down");
-    let samples = Rig::configured(&[]).samples();
-    assert!(samples.has("strowger_events_total", &[("result", "dead_letter")]), "it stands at 0 from the start");
+}
+
+#[test]
+fn every_reason_of_dead_letters_stands_at_zero_where_there_is_a_log_to_read() {
+    let samples = |shard: &SharedShard| {
+        shard.metrics.owned.set(1);
+        Samples::of(&text(shard, START))
+    };
+    let log = shared().reading_a_log();
+    let reasons = || codec::REFUSALS.into_iter().chain(["unknown_workspace"]);
+    for again in [false, true] {
+        let samples = samples(&log);
+        for reason in reasons() {
+            assert!(samples.has("strowger_dead_letters_total", &[("source", "kafka"), ("reason", reason)]), "{reason}");
+        }
+        assert_eq!(samples.sum("strowger_dead_letters_total", &[]), 0.0);
+        assert!(samples.has("strowger_events_total", &[("result", "dead_letter")]), "again: {again}");
+        log.write().withdraw();
+    }
+    let embedded = samples(&shared());
+    assert!(!embedded.has("strowger_dead_letters_total", &[]));
+    assert!(!embedded.has("strowger_events_total", &[("result", "dead_letter")]));
+}
+
+#[test]
+fn a_broken_promise_is_counted_for_its_workspace() {
+    let rig = Rig::configured(&[("ada", 1)]);
+    for promise in ["1", "2", "3", "4", "5", "6", "7"] {
+        let labels = [("workspace", "acme"), ("promise", promise)];
+        assert!(rig.samples().has("strowger_promise_violations_total", &labels), "{promise}");
+    }
+    let broken = BrokenPromise { promise: 7, workspace: "acme".into(), how: "somebody waits beside ada".into() };
+    rig.shard.write().violated(&broken);
+    assert_eq!(rig.samples().sum("strowger_promise_violations_total", &[("promise", "7")]), 1.0);
+    assert_eq!(rig.samples().sum("strowger_promise_violations_total", &[]), 1.0);
+}
+
+#[test]
+fn what_a_team_holds_stands_at_zero_on_every_channel_of_the_policy_before_the_first_hold() {
+    let mut rig = Rig::configured(&[]);
+    rig.change_policy(|policy| {
+        let mut team = policy.teams.first().cloned().unwrap_or_default();
+        team.name = "south".into();
+        policy.teams.push(team);
+    });
+    rig.send("agent.configure", json!({"agent": "ada", "units": 1, "team": "north"}));
+    let samples = rig.samples();
+    for team in ["north", "south"] {
+        assert!(samples.has("strowger_agents", &[("team", team), ("state", "available")]), "{team}");
+        for channel in rig.policy().channels.iter().map(|channel| &*channel.name) {
+            for kind in ["work", "wrap_up", "external"] {
+                let labels = [("workspace", "acme"), ("team", team), ("channel", channel), ("kind", kind)];
+                assert!(samples.has("strowger_capacity_units", &labels), "{labels:?}");
+                assert!(samples.has("strowger_capacity_unit_seconds_total", &labels), "{labels:?}");
+            }
+            let labels = [("team", team), ("channel", channel), ("kind", "offer")];
+            assert!(samples.has("strowger_capacity_units", &labels), "{labels:?}");
+        }
+    }
+    assert!(!rig.policy().channels.is_empty());
+    for actor in ["agent", "bot", "system", "supervisor", "customer"] {
+        let labels = [("channel", "voice"), ("direction", "out"), ("actor", actor)];
+        assert!(samples.has("strowger_messages_total", &labels), "{actor}");
+    }
 }
 
 #[test]
@@ -629,7 +691,21 @@ fn a_shard_that_is_not_owned_shows_nothing_of_its_queues() {
     let rig = Rig::configured(&[("ada", 1)]);
     rig.shard.metrics.owned.set(0);
     let samples = rig.samples();
-    assert_eq!(samples.0.into_iter().collect::<Vec<_>>(), [("strowger_shard_owned{shard=\"0\"}".to_string(), 0.0)]);
+    let nothing = [("strowger_shard_owned{shard=\"0\"}".to_string(), 0.0)];
+    assert_eq!(samples.0.into_iter().collect::<Vec<_>>(), nothing);
+    rig.shard.metrics.owned.set(1);
+    assert!(rig.samples().has("strowger_queue_waiting", &[]));
+    // Not yet, after a take-over, and no more, where the log has not said so for long.
+    let now_ms = rig.shard.metrics.started.elapsed().as_millis() as u64;
+    for shown in [now_ms + 60_000..u64::MAX, 0..now_ms] {
+        rig.shard.metrics.show(shown);
+        assert_eq!(rig.samples().0.into_iter().collect::<Vec<_>>(), nothing);
+        let mut by_agent = Scrape::default();
+        rig.shard.collect_agents(rig.now, 10, &mut by_agent);
+        assert!(by_agent.is_empty());
+    }
+    rig.shard.metrics.show(0..now_ms + 60_000);
+    assert!(rig.samples().has("strowger_queue_waiting", &[]));
 }
 
 #[test]

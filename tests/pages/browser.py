@@ -30,16 +30,31 @@ class Browser:
         high = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 20) for fd in (their_in, their_out)]
         self.process = subprocess.Popen(
             [program, *FLAGS, f"--user-data-dir={self.folder}", "about:blank"], close_fds=False,
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=open(f"{self.folder}/said", "wb"),
             preexec_fn=lambda: (os.dup2(high[0], 3), os.dup2(high[1], 4)))
         for fd in (their_in, their_out, *high):
             os.close(fd)
         self.out, self.inward, self.rest, self.ids = our_out, our_in, b"", itertools.count(1)
         self.errors, self.asked, self.session = [], [], None
-        target = next(t for t in self.call("Target.getTargets")["targetInfos"] if t["type"] == "page")
+        target = self.first_page()
         self.session = self.call("Target.attachToTarget", targetId=target["targetId"], flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
+
+    def first_page(self, seconds=60):
+        """It answers before it has opened one."""
+        until = time.monotonic() + seconds
+        while True:
+            pages = [t for t in self.call("Target.getTargets")["targetInfos"] if t["type"] == "page"]
+            if pages:
+                return pages[0]
+            if time.monotonic() > until:
+                raise RuntimeError(f"the browser opens no page; it said:\n{self.said()}")
+            self.read(0.1)
+
+    def said(self):
+        with open(f"{self.folder}/said", encoding="utf-8", errors="replace") as log:
+            return log.read()[-2_000:]
 
     def read(self, seconds):
         until = time.monotonic() + seconds
@@ -48,7 +63,7 @@ class Browser:
                 return None
             got = os.read(self.inward, 1 << 20)
             if not got:
-                raise RuntimeError("the browser is gone")
+                raise RuntimeError(f"the browser is gone; it said:\n{self.said()}")
             self.rest += got
         line, self.rest = self.rest.split(b"\0", 1)
         message = json.loads(line)
@@ -74,7 +89,7 @@ class Browser:
         while True:
             answer = self.read(60)
             if answer is None:
-                raise RuntimeError(f"no answer to {method}")
+                raise RuntimeError(f"no answer to {method}; the browser said:\n{self.said()}")
             if answer.get("id") == number:
                 if "error" in answer:
                     raise RuntimeError(f"{method}: {answer['error']}")
@@ -98,7 +113,7 @@ class Browser:
     def text(self):
         return self.run("document.body ? document.body.innerText : ''")
 
-    def until(self, script, seconds=20):
+    def until(self, script, seconds=60):
         """Waits until a script's value is true."""
         end = time.monotonic() + seconds
         while not self.run(script):

@@ -29,7 +29,7 @@ pub use batch::{Framing, split};
 pub use configuration::{agent_to_json, policy_to_json, workspace_schema};
 pub use decoder::Decoder;
 pub use partition::partition;
-pub use refusal::Refusal;
+pub use refusal::{REFUSALS, Refusal};
 pub use render::{Place, canonical, render};
 pub use timestamp::{parse_timestamp, timestamp};
 

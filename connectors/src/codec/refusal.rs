@@ -6,6 +6,21 @@
 use engine::faults::join_key;
 use serde_json::error::Category;
 
+/// Every machine word of a refusal.
+pub const REFUSALS: [&str; 11] = [
+    "not_json",
+    "not_utf8",
+    "too_deep",
+    "too_large",
+    "too_many",
+    "missing",
+    "wrong_type",
+    "out_of_bounds",
+    "unknown_type",
+    "unknown_value",
+    "repeated_key",
+];
+
 /// Bytes that are refused. Nothing is recorded of them but, on Kafka, a dead letter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
@@ -13,8 +28,7 @@ pub struct Refusal {
     pub status: u16,
     /// Dotted path, like `data.rule[2].queue`; `body` for the whole.
     pub field: String,
-    /// One of `not_json`, `not_utf8`, `too_deep`, `too_large`, `too_many`, `missing`, `wrong_type`, `out_of_bounds`,
-    /// `unknown_type`, `unknown_value`, `repeated_key`.
+    /// One of `REFUSALS`.
     pub reason: &'static str,
     /// For people; names neither the customer nor any text of his.
     pub sentence: String,
@@ -30,6 +44,7 @@ impl std::error::Error for Refusal {}
 
 impl Refusal {
     pub(super) fn bad(field: impl Into<String>, reason: &'static str, sentence: impl Into<String>) -> Refusal {
+        debug_assert!(REFUSALS.contains(&reason), "{reason} is not in the list");
         Refusal { status: 400, field: field.into(), reason, sentence: sentence.into() }
     }
 

@@ -8,6 +8,7 @@ use crate::journal::record::{self, Claim, ClockOrigin, Genesis, Header, Kind, Re
 use crate::journal::{Ack, Acked, Fold, Halt, Journal, JournalError, Verdict};
 use engine::decision::Position;
 use engine::wire::Malformed;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// The state that the log's accepted effects make. Implementers: the shard's engine, the simulation's number.
@@ -46,18 +47,43 @@ pub struct Timing {
     pub ack_ms_max: u64,
     /// A node that does not own the shard looks at the log this often (rule 15).
     pub poll_ms: u64,
-    /// An owner without work. Rarely: a read holds up the other shards of its thread, and the next ack tells as well.
+    /// An owner looks at the log when it was not told for so long that it still is one: by an ack, or by the log's end.
     pub owner_poll_ms: u64,
+    /// For how long after that it may go on showing what it counts. Longer than a poll.
+    pub shown_ms: u64,
+    /// For how long a node that has claimed a shard from another one shows nothing of it. Longer than `shown_ms`: the other
+    /// one, which may not know yet, shows nothing any more by then.
+    pub hidden_ms: u64,
 }
+
+/// An owner that could not read the log looks at it again after so many polls: a read that waits for its time-out holds up
+/// the other shards of its thread.
+const POLLS_AFTER_A_FAULT: u64 = 5;
 
 impl Timing {
     /// SQLite: one process a file, so nobody to wait for; an append that fails is tried again by the writer.
-    pub const EMBEDDED: Timing =
-        Timing { backoff_base_ms: 100, idle_ms: 500, ack_ms_max: u64::MAX / 4, poll_ms: 1_000, owner_poll_ms: 60_000 };
+    pub const EMBEDDED: Timing = Timing {
+        backoff_base_ms: 100,
+        idle_ms: 500,
+        ack_ms_max: FOR_EVER,
+        poll_ms: 1_000,
+        owner_poll_ms: 60_000,
+        shown_ms: FOR_EVER,
+        hidden_ms: 0,
+    };
     /// Kafka, with `delivery.timeout.ms` at 30 s.
-    pub const KAFKA: Timing =
-        Timing { backoff_base_ms: 1_000, idle_ms: 10_000, ack_ms_max: 60_000, poll_ms: 2_000, owner_poll_ms: 30_000 };
+    pub const KAFKA: Timing = Timing {
+        backoff_base_ms: 1_000,
+        idle_ms: 10_000,
+        ack_ms_max: 60_000,
+        poll_ms: 2_000,
+        owner_poll_ms: 2_000,
+        shown_ms: 6_000,
+        hidden_ms: 7_000,
+    };
 }
+
+const FOR_EVER: u64 = u64::MAX / 4;
 
 /// What a batch says of itself; the rest of its header comes from the fold.
 #[derive(Clone, Copy, Debug, Default)]
@@ -106,6 +132,12 @@ pub struct Owner {
     not_before_ms: u64,
     read_at_ms: u64,
     progress_at_ms: u64,
+    /// The log had no claim above ours then.
+    confirmed_at_ms: u64,
+    /// Another node may have had the shard since this one had it last. A claim of our own whose ack was lost says nothing of
+    /// who had it before.
+    from_other: bool,
+    shown_from_ms: u64,
     superseded: bool,
     tries: u32,
     /// Claims in a row after which a published decision was still ahead of the journal (rule 10).
@@ -136,6 +168,9 @@ impl Owner {
             not_before_ms: 0,
             read_at_ms: 0,
             progress_at_ms: 0,
+            confirmed_at_ms: 0,
+            from_other: false,
+            shown_from_ms: 0,
             superseded: false,
             tries: 0,
             unexplained: 0,
@@ -172,6 +207,15 @@ impl Owner {
         self.claim_id
     }
 
+    /// From when until when an owner's figures may be shown, so that no two nodes show those of one shard.
+    pub fn shown(&self) -> Range<u64> {
+        self.shown_from_ms..self.confirmed_at_ms + self.timing.shown_ms
+    }
+
+    fn owner_polls_at_ms(&self) -> u64 {
+        self.read_at_ms.max(self.confirmed_at_ms) + self.timing.owner_poll_ms
+    }
+
     /// The seq of the batch that is being decided: on top of the one in flight.
     pub fn next_seq(&self) -> u64 {
         self.fold.seq + 1 + u64::from(self.in_flight.is_some())
@@ -187,7 +231,7 @@ impl Owner {
         match self.role {
             Role::Idle => Some(self.not_before_ms.min(self.read_at_ms + self.timing.poll_ms).saturating_sub(now_ms)),
             _ if self.awaits_ack() => Some((self.sent_at_ms + self.timing.ack_ms_max).saturating_sub(now_ms)),
-            _ => Some((self.read_at_ms + self.timing.owner_poll_ms).saturating_sub(now_ms)),
+            _ => Some(self.owner_polls_at_ms().saturating_sub(now_ms)),
         }
     }
 
@@ -212,10 +256,14 @@ impl Owner {
         }
         match self.role {
             Role::Idle => self.idle(journal, domain, now_ms),
-            _ if !speculative && now_ms >= self.read_at_ms + self.timing.owner_poll_ms => {
-                self.follow(journal, domain, None, now_ms)?;
-                if self.fold.claim_id != self.claim_id {
-                    self.step_down(journal, domain, now_ms);
+            _ if !speculative && now_ms >= self.owner_polls_at_ms() => {
+                if let Err(error) = self.follow(journal, domain, None, now_ms) {
+                    self.read_at_ms = now_ms + (POLLS_AFTER_A_FAULT - 1) * self.timing.owner_poll_ms;
+                    return Err(error);
+                }
+                match self.fold.claim_id == self.claim_id {
+                    true => self.confirmed_at_ms = now_ms,
+                    false => self.step_down(journal, domain, now_ms),
                 }
                 Ok(())
             }
@@ -258,6 +306,7 @@ impl Owner {
             genesis: self.fold.genesis.is_none().then(|| self.genesis.clone()),
             clock: if self.fold.clock.is_none() { self.clock } else { None },
         };
+        self.from_other |= self.fold.term > 0 && self.fold.claim_id != self.claim_id;
         let (high, low) = (self.draw(), self.draw());
         self.claim_id[..8].copy_from_slice(&high.to_le_bytes());
         self.claim_id[8..].copy_from_slice(&low.to_le_bytes());
@@ -402,6 +451,14 @@ impl Owner {
         self.role = Role::Owner;
         self.superseded = false;
         self.unexplained = 0;
+        self.confirmed_at_ms = self.sent_at_ms;
+        #[cfg(test)]
+        {
+            self.from_other &= !self.plant.shows_at_once;
+        }
+        if std::mem::take(&mut self.from_other) {
+            self.shown_from_ms = now_ms + self.timing.hidden_ms;
+        }
         self.events.push(Event::Owned);
         Ok(())
     }
@@ -460,7 +517,10 @@ impl Owner {
         if offset == self.fold.pos {
             // Nobody came between: judged by the same rule, committed in one round trip.
             match self.fold.read(offset, &front.record)?.0 {
-                Verdict::Accepted => self.commit(domain, front.record),
+                Verdict::Accepted => {
+                    self.confirmed_at_ms = self.sent_at_ms;
+                    self.commit(domain, front.record);
+                }
                 Verdict::Void(why) => self.unknown(journal, domain, now_ms, why),
             }
             return Ok(());
@@ -547,14 +607,17 @@ impl Owner {
     ) -> Result<(), JournalError> {
         // Noted first: a log that cannot be read is not asked again at once.
         self.read_at_ms = now_ms;
-        let (fold, genesis) = (&mut self.fold, &self.genesis);
+        let (fold, genesis, claim_id) = (&mut self.fold, &self.genesis, self.claim_id);
         let from = fold.session_start();
-        let mut progress = false;
+        let (mut progress, mut foreign_claim) = (false, false);
         let mut visit = |offset: u64, bytes: &[u8]| {
             let Some((Verdict::Accepted, record)) = fold.visit(offset, bytes)? else { return Ok(()) };
             progress = true;
             match record.header.kind {
-                Kind::Claim => check_genesis(fold, genesis),
+                Kind::Claim => {
+                    foreign_claim |= record.header.claim_id != claim_id;
+                    check_genesis(fold, genesis)
+                }
                 Kind::Batch => apply(domain, fold, &record, bytes),
             }
         };
@@ -562,6 +625,7 @@ impl Owner {
             Some(offset) => journal.read_through(self.shard, from, offset, &mut visit)?,
             None => journal.read(self.shard, from, &mut visit)?,
         };
+        self.from_other |= foreign_claim;
         if progress {
             self.progress_at_ms = now_ms;
         }

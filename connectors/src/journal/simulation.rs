@@ -26,13 +26,25 @@ pub(crate) struct Plant {
     pub claim_by_term: bool,
     pub no_reread_after_claim: bool,
     pub gap_reads_stale_end: bool,
+    pub shows_at_once: bool,
 }
 
 const FAULTY_ROUNDS: u64 = 500;
 const QUIET_ROUNDS: u64 = 4_000;
 const INPUTS: u64 = 45;
 const ACK_ROUNDS: u64 = 25;
-const TIMING: Timing = Timing { backoff_base_ms: 6, idle_ms: 40, ack_ms_max: ACK_ROUNDS, poll_ms: 8, owner_poll_ms: 8 };
+const SHOWN_ROUNDS: u64 = 24;
+/// What a read may not show yet, where reads are held to something.
+const STALE_ROUNDS: u64 = 10;
+const TIMING: Timing = Timing {
+    backoff_base_ms: 6,
+    idle_ms: 40,
+    ack_ms_max: ACK_ROUNDS,
+    poll_ms: 8,
+    owner_poll_ms: 8,
+    shown_ms: SHOWN_ROUNDS,
+    hidden_ms: SHOWN_ROUNDS + STALE_ROUNDS + 1,
+};
 
 /// What may happen to the log itself; the protocol only promises to notice.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -65,6 +77,10 @@ struct World {
     round: u64,
     faulty: bool,
     log: Vec<(u64, Arc<[u8]>)>,
+    /// The round in which each record of the log was appended.
+    appended_in: Vec<u64>,
+    /// A read that is stale lacks what was appended in the last so many rounds, and nothing else.
+    stale_rounds: u64,
     next_offset: u64,
     requests: Vec<Request>,
     answers: Vec<Answer>,
@@ -182,8 +198,16 @@ impl World {
         }
         self.accepted.insert(offset, verdict == Verdict::Accepted);
         self.log.push((offset, bytes));
+        self.appended_in.push(self.round);
         self.next_offset += 1;
         offset
+    }
+
+    /// Below this every read sees everything.
+    fn settled_end(&self) -> u64 {
+        let since = self.round.saturating_sub(self.stale_rounds);
+        let settled = self.appended_in.partition_point(|round| *round < since);
+        settled.checked_sub(1).map_or(0, |last| self.log[last].0 + 1)
     }
 
     /// What a consumer of `decisions` sees: every batch once, in order, with repeats it can drop.
@@ -201,7 +225,8 @@ impl World {
     /// A stranger's record: void, or a claim above everybody's by a node that is never heard of again.
     fn intrude(&mut self, claims: bool) {
         let kind = if claims { Kind::Claim } else { Kind::Batch };
-        let id = self.draw(u64::MAX) as u8;
+        // Not 0: no claim has that id.
+        let id = 1 + self.draw(255) as u8;
         let header = Header {
             kind,
             behind: false,
@@ -241,7 +266,7 @@ impl SimulatedJournal {
             let mut world = self.world();
             let mut end = world.next_offset;
             if world.faulty && end > from && world.draw(2) == 0 {
-                end = from + world.draw(end - from + 1);
+                end = (from + world.draw(end - from + 1)).max(world.settled_end());
             }
             let end = end.max(through.map_or(0, |through| through + 1)).max(reached).min(world.next_offset);
             let records: Vec<_> =
@@ -398,6 +423,12 @@ impl Node {
         }
     }
 
+    /// Asked now, it would answer with its figures.
+    fn shows(&self, round: u64) -> bool {
+        let is_up = self.halted.is_none() && self.paused_until <= round;
+        is_up && self.owner.is_owner() && self.owner.shown().contains(&round)
+    }
+
     fn take_acks(&mut self) {
         let round = self.journal.world().round;
         loop {
@@ -478,14 +509,24 @@ struct Outcome {
     broken: Option<&'static str>,
     halts: Vec<Halt>,
     damaged: bool,
+    /// Rounds in which a node showed figures, and all.
+    shown_rounds: u64,
+    rounds: u64,
 }
 
+/// Reads may be as old as they like.
 fn simulate(seed: u64, plant: Plant, damage: Damage) -> Outcome {
+    simulate_with(seed, plant, damage, u64::MAX)
+}
+
+fn simulate_with(seed: u64, plant: Plant, damage: Damage, stale_rounds: u64) -> Outcome {
     let world = World {
         random: mix(seed, 77),
         round: 0,
         faulty: true,
         log: Vec::new(),
+        appended_in: Vec::new(),
+        stale_rounds,
         next_offset: 0,
         requests: Vec::new(),
         answers: Vec::new(),
@@ -505,13 +546,19 @@ fn simulate(seed: u64, plant: Plant, damage: Damage) -> Outcome {
         broken: None,
     };
     let world = Arc::new(Mutex::new(world));
+    let mut shown_rounds = 0;
     let mut nodes = [Node::new(0, &world, plant), Node::new(1, &world, plant)];
     for round in 0..FAULTY_ROUNDS + QUIET_ROUNDS {
         let inputs_there = begin_round(&world, &mut nodes, round, damage);
         for node in &mut nodes {
             node.round(inputs_there);
         }
-        let world = world.lock().unwrap();
+        let showing = nodes.iter().filter(|node| node.shows(round)).count();
+        shown_rounds += u64::from(showing > 0);
+        let mut world = world.lock().unwrap();
+        if showing > 1 && stale_rounds != u64::MAX {
+            world.broken("two nodes show the figures of one shard");
+        }
         let settled = world.covered == INPUTS && world.seen_seq == world.batches.len() as u64;
         let over = round > FAULTY_ROUNDS && settled && nodes.iter().any(|node| node.owner.is_owner());
         let halted =
@@ -527,7 +574,16 @@ fn simulate(seed: u64, plant: Plant, damage: Damage) -> Outcome {
     let halts = nodes.iter_mut().filter_map(|node| node.halted.take()).collect();
     let world = world.lock().unwrap();
     let void = world.accepted.values().filter(|accepted| !**accepted).count();
-    Outcome { batches: world.batches.len(), void, broken: world.broken, halts, damaged: world.damaged }
+    let rounds = world.round + 1;
+    Outcome {
+        batches: world.batches.len(),
+        void,
+        broken: world.broken,
+        halts,
+        damaged: world.damaged,
+        shown_rounds,
+        rounds,
+    }
 }
 
 /// Faults of this round, deliveries; returns how many inputs are there.
@@ -575,6 +631,7 @@ fn truncate(w: &mut World) {
     let lost = 1 + w.draw(5) as usize;
     let kept = w.log.len() - lost;
     let records = std::mem::take(&mut w.log);
+    w.appended_in.clear();
     let (term, covered) = (w.highest_term, w.covered);
     w.truth = Fold::new(0);
     w.next_offset = 0;
@@ -636,6 +693,22 @@ fn planted_mistakes_are_found() {
         assert!(count > 0, "{name}: not found in 600 seeds");
         println!("{name}: found in {count} of 600 seeds");
     }
+}
+
+#[test]
+fn no_two_nodes_show_the_figures_of_one_shard() {
+    let (mut shown, mut rounds) = (0, 0);
+    for seed in seeds(8_000) {
+        let outcome = simulate_with(seed, Plant::default(), Damage::None, STALE_ROUNDS);
+        assert_eq!(outcome.broken, None, "SEED={seed}");
+        (shown, rounds) = (shown + outcome.shown_rounds, rounds + outcome.rounds);
+    }
+    println!("figures were shown in {shown} of {rounds} rounds");
+    assert!(shown * 10 > rounds, "nothing is shown, so nothing is shown twice: {shown} of {rounds} rounds");
+    let plant = Plant { shows_at_once: true, ..Plant::default() };
+    let twice = |seed: &u64| simulate_with(*seed, plant, Damage::None, STALE_ROUNDS).broken.is_some();
+    let found = (0..200).filter(twice).count();
+    assert!(found > 20, "a node that shows at once is found in {found} of 200 seeds");
 }
 
 #[test]

@@ -6,6 +6,7 @@
 pub(crate) mod agent;
 mod apply;
 mod check;
+pub use check::BrokenPromise;
 pub(crate) mod conversation;
 mod customers;
 pub(crate) mod digest;
