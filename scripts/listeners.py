@@ -6,7 +6,8 @@
 
 One `serve` under a steady `replay`; in turn nobody looks on, LISTENERS read the stream of figures, FOLLOWING of them decisions
 too, and a scraper asks for /metrics each second. With QUEUES the workload is spread over so many, and over three tiers. Of each phase: the engine's own time an event, and the time from an event to its
-committed decision, from the histograms of /metrics at its two ends. The last lines are the ratios to the quiet phases of the
+committed decision, from the histograms of /metrics at its two ends, and the memory that is resident at its end. Then as many
+listeners come who ask for decisions and read nothing. The last lines are the ratios to the quiet phases of the
 same run. Listeners and the player share the machine with the engine, so the ratio is an upper bound.
 """
 import argparse, asyncio, multiprocessing, os, pathlib, re, statistics, subprocess, sys, tempfile, threading, time, urllib.request
@@ -24,7 +25,8 @@ def buckets(api):
         if family in found:
             bound = float(bound)
             found[family][bound] = found[family].get(bound, 0) + int(count)
-    return found, len([line for line in text.splitlines() if line and not line.startswith("#")])
+    memory = float(re.search(r"^process_resident_memory_bytes (\S+)", text, re.M)[1])
+    return found, len([line for line in text.splitlines() if line and not line.startswith("#")]), memory / (1 << 20)
 
 
 def quantile(before, after, share):
@@ -51,8 +53,8 @@ def many_queues(binary, folder, rate, seconds, queues):
     return workload, workspace
 
 
-def listen(port, count, following, ready):
-    """Another process: reads and throws away."""
+def listen(port, count, following, asleep, ready):
+    """Another process: reads and throws away; asleep, it reads nothing but the answer's first line."""
     os.nice(5)
 
     async def one(number):
@@ -62,11 +64,14 @@ def listen(port, count, following, ready):
         line = await reader.readline()
         if not line.startswith(b"HTTP/1.1 200"):
             raise SystemExit(f"a listener is answered {line}")
-        while not (await reader.readline()).startswith(b"event: board"):
+        while not asleep and not (await reader.readline()).startswith(b"event: board"):
             pass
         heard.append(number)
         if len(heard) == count:
             ready.set()
+        if asleep:
+            writer.transport.pause_reading()
+            await asyncio.sleep(3600)
         while await reader.read(1 << 16):
             pass
 
@@ -94,7 +99,7 @@ def main():
     parser.add_argument("--seconds", type=int, default=12)
     parser.add_argument("--rounds", type=int, default=2)
     args = parser.parse_args()
-    phases = [phase for _ in range(args.rounds) for phase in ("quiet", "listeners", "quiet", "scraper")]
+    phases = [phase for _ in range(args.rounds) for phase in ("quiet", "listeners", "quiet", "scraper")] + ["asleep"]
     seen, took = {}, []
     with tempfile.TemporaryDirectory(prefix="strowger-listeners-") as name:
         folder = pathlib.Path(name)
@@ -110,17 +115,19 @@ def main():
             print(f"{args.rate} events/s asked, {args.listeners} listeners, {args.following} of them to decisions, {args.queues} queues, phases of {args.seconds} s")
             for phase in phases:
                 ready, stopping, crowd, scraper = multiprocessing.Event(), threading.Event(), None, None
-                if phase == "listeners":
-                    crowd = multiprocessing.Process(target=listen, args=(port, args.listeners, args.following, ready), daemon=True)
+                if phase in ("listeners", "asleep"):
+                    following = args.listeners if phase == "asleep" else args.following
+                    told = (port, args.listeners, following, phase == "asleep", ready)
+                    crowd = multiprocessing.Process(target=listen, args=told, daemon=True)
                     crowd.start()
                     if not ready.wait(60):
                         sys.exit("not all listeners were answered within a minute")
                 if phase == "scraper":
                     scraper = threading.Thread(target=scrape, args=(api, stopping, took))
                     scraper.start()
-                before, series = buckets(api)
+                before, series, _ = buckets(api)
                 time.sleep(args.seconds)
-                after, series = buckets(api)
+                after, series, resident_mib = buckets(api)
                 stopping.set()
                 if crowd:
                     if not crowd.is_alive():
@@ -133,7 +140,7 @@ def main():
                 events = max(after["apply"].values()) - max(before["apply"].values())
                 seen.setdefault(phase, []).append(figures)
                 print(f"{phase:<10} {events / args.seconds:>6.0f} events/s   apply p50 {figures[0] * 1000:>7.1f} us p99 {figures[1] * 1000:>7.1f} us"
-                      f"   event to decision p50 {figures[2]:>7.2f} ms p99 {figures[3]:>7.2f} ms", flush=True)
+                      f"   event to decision p50 {figures[2]:>7.2f} ms p99 {figures[3]:>7.2f} ms   resident {resident_mib:>6.1f} MiB", flush=True)
             player.kill()
             player.wait()
     quiet = [statistics.median(column) for column in zip(*seen["quiet"])]

@@ -94,6 +94,12 @@ impl HttpLimits {
             body_within,
         }
     }
+
+    /// Streams of workspaces open at once.
+    pub fn of_listeners(mut self, max: usize) -> HttpLimits {
+        self.listeners = Arc::new(Semaphore::new(max));
+        self
+    }
 }
 
 impl HttpState {

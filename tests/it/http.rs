@@ -2,9 +2,10 @@
 //! What each bad event is answered is in `bad_input.rs`.
 
 use crate::node::{Node, configure, event, position_of};
-use connectors::codec::Decoder;
+use connectors::codec::{self, Decoder};
 use engine::decision::Position;
 use engine::id::HashKey;
+use engine::{Engine, Output};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -15,7 +16,7 @@ use strowger::http::{self, ClockReading, DecisionReader, HttpLimits, HttpState, 
 use strowger::ingest::{Ingest, Offers};
 use strowger::sources::Sources;
 use strowger::standing::Standing;
-use strowger::workload::{LabelBudget, SharedShard, Views};
+use strowger::workload::{CommittedBatch, LabelBudget, SharedShard, Views};
 use tokio::sync::watch;
 use utoipa::OpenApi;
 
@@ -40,6 +41,7 @@ struct Front {
     standings: Arc<[Arc<Standing>]>,
     committed: watch::Sender<Position>,
     stopping: watch::Sender<bool>,
+    shard: SharedShard,
     _offers: Offers,
     _runtime: tokio::runtime::Runtime,
 }
@@ -60,7 +62,7 @@ impl Front {
         let state = HttpState {
             ingest: ingest.clone(),
             decoder: Arc::new(Decoder::new(KEY)),
-            shards: Arc::new([shard]),
+            shards: Arc::new([shard.clone()]),
             views,
             decisions: Arc::new(Counting(follower)),
             probes: Probes {
@@ -81,7 +83,43 @@ impl Front {
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).expect("a port on loopback");
         let address = listener.local_addr().expect("it is bound");
         runtime.spawn(async move { axum::serve(listener, http::router(state)).await });
-        Front { address, ingest, standings, committed, stopping, _offers: offers, _runtime: runtime }
+        Front { address, ingest, standings, committed, stopping, shard, _offers: offers, _runtime: runtime }
+    }
+
+    /// The node owns its shard, and workspace `acme` is in it.
+    fn own_acme(&self) {
+        let policy = json!({"version": 1, "queue": [{"name": "all"}], "rule": [{"queue": "all"}]});
+        let event = event("policy", "workspace.configure", policy).to_string();
+        let input = Decoder::new(KEY).decode(event.as_bytes()).expect("a good event");
+        let (mut engine, mut output) = (Engine::new(KEY), Output::default());
+        output.begin(1);
+        engine.step(&input, 1_000, &mut output);
+        let batch = CommittedBatch {
+            shard: 0,
+            seq: 1,
+            now: 1_000,
+            digest: engine.seal(),
+            hash: [0; 32],
+            prev_decision: None,
+            effects: &output.effects,
+            decisions: &codec::decisions(&output.decisions).expect("our own bytes"),
+            judged: &[],
+            dead_letters: &[],
+            live: true,
+            received_at: None,
+        };
+        self.shard.write().commit(&batch).expect("replica and engine agree");
+        self.shard.metrics.owned.set(1);
+    }
+
+    /// A listener, and the first line that it is answered.
+    fn listen(&self) -> (TcpStream, String) {
+        let mut stream = TcpStream::connect(self.address).expect("the front listens");
+        stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout");
+        stream.write_all(b"GET /v1/workspaces/acme/stream HTTP/1.1\r\nhost: node\r\n\r\n").expect("a request");
+        let mut line = String::new();
+        BufReader::new(&stream).read_line(&mut line).expect("an answer");
+        (stream, line.trim_end().to_string())
     }
 
     fn url(&self, path: &str) -> String {
@@ -186,6 +224,25 @@ fn a_body_that_is_too_large_or_too_many_is_refused_whole() {
     let body: String = (0..1_001).map(|n| format!("{}\n", contact(&n.to_string()))).collect();
     let answer = front.request("POST", "/v1/events", "application/x-ndjson", &body);
     assert_eq!((answer.status, answer.reason().as_str()), (413, "too_many"));
+}
+
+#[test]
+fn more_listeners_than_a_node_allows_are_told_so_until_one_leaves() {
+    let front = Front::with(HttpLimits::default().of_listeners(2));
+    front.own_acme();
+    let (first, said) = front.listen();
+    let (_second, again) = front.listen();
+    assert_eq!((said.as_str(), again.as_str()), ("HTTP/1.1 200 OK", "HTTP/1.1 200 OK"));
+    let refused = front.request("GET", "/v1/workspaces/acme/stream", "", "");
+    assert_eq!((refused.status, refused.reason().as_str()), (429, "too_many_streams"));
+    assert!(refused.retry_after.is_some(), "when to come again");
+    assert_eq!(front.request("GET", "/v1/workspaces/acme/board", "", "").status, 200, "the figures are there still");
+    drop(first);
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while front.listen().1 != "HTTP/1.1 200 OK" {
+        assert!(Instant::now() < deadline, "the place of one who left is not given again");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 #[test]
@@ -418,8 +475,8 @@ fn queues_and_agents_have_reports_of_today_or_of_the_time_asked_for() {
     node.settle(&event("3", "conversation.resolve", json!({"conversation": "c1"})));
     let clock = node.get("/v1/clock").json();
     let now = clock["shards"][0]["now"].as_str().expect("a time").to_string();
-    let now = connectors::codec::parse_timestamp(&now).expect("a time");
-    let at = |ms: u64| connectors::codec::timestamp(ms);
+    let now = codec::parse_timestamp(&now).expect("a time");
+    let at = |ms: u64| codec::timestamp(ms);
     let agents = |query: &str| node.get(&format!("/v1/workspaces/acme/agents{query}"));
     let ada = agents(&format!("?from={}&to={}", at(now - 3_600_000), at(now + 60_000))).json()["agents"][0].take();
     let report = &ada["report"];

@@ -378,6 +378,8 @@ fn a_stream_that_is_not_read_is_dropped_and_told_so_and_costs_nobody_else() {
     let node = office("live-slow", "");
     online(&node, "ada");
     let slow = Stream::connect(&node, "figures=0&decisions=1&after=0.0", None);
+    let asleep: Vec<TcpStream> = (0..40).map(|_| Stream::connect(&node, "decisions=1", None)).collect();
+    let before_kib = node.resident_kib();
     let mut quick = Stream::open(&node, "figures=0&decisions=1&after=0.0", None);
     // More than sockets hold: some 20 MB of decisions.
     let mut sent = 0;
@@ -398,6 +400,13 @@ fn a_stream_that_is_not_read_is_dropped_and_told_so_and_costs_nobody_else() {
         let last = format!("c{}", sent - 1);
         while quick.next("decision").data["subject"] != *last {}
     }
+    // Had it kept for each what he did not read, it would be 40 times those 20 MB; it has the conversations too.
+    let grown_kib = node.resident_kib().saturating_sub(before_kib);
+    println!(
+        "resident memory grew by {grown_kib} KiB over {sent} conversations with {} who read nothing",
+        asleep.len()
+    );
+    assert!(grown_kib < 150 << 10, "{grown_kib} KiB");
     // It is let go ten seconds after its room was full; reading sooner would make room.
     std::thread::sleep(Duration::from_secs(12));
     let mut text = String::new();
