@@ -25,17 +25,26 @@ count() {
     events=$(valgrind --tool=callgrind --toggle-collect='costs::measured' --callgrind-out-file="$counts/out" \
         "$bench" "$@" 2>/dev/null)
     total=$(sed -n 's/^\(summary\|totals\): *//p' "$counts/out" | head -1)
+    echo "$events" >"$counts/events"
     echo $((total / events))
 }
+# Of those counted last, the ones that write effects and decisions as bytes: T12 counts both as structs.
+writing() {
+    callgrind_annotate --inclusive=yes "$counts/out" | awk -v events="$(cat "$counts/events")" '
+        { cost = $1; gsub(",", "", cost); cost += 0 }
+        /engine::decision::Telling::put( [(\[]|$)/ { if (cost > decisions) decisions = cost }
+        /<engine::effect::Effect as engine::wire::Wire>::put( [(\[]|$)/ { if (cost > effects) effects = cost }
+        END { if (!decisions || !effects) exit 1; print int((decisions + effects) / events) }'
+}
 for agents in ${AGENTS:-100 1000 10000}; do
-    echo "engine, $agents agents, profile $profile: $(count --instructions "$agents") instructions per event"
+    echo "engine, $agents agents, profile $profile: $(count --instructions "$agents") instructions per event, $(writing) of them write bytes"
     if [ -n "${TOP:-}" ]; then
         callgrind_annotate --inclusive=yes "$counts/out" | grep -E '^ *[0-9,]+ .*engine::' | head -n "$TOP" | cut -c1-160
     fi
 done
 # The same with first response, resolution and queue wait running (T12), and a whole life under none, three and five clocks.
 for agents in ${AGENTS:-1000}; do
-    echo "engine, $agents agents, three clocks: $(count --instructions "$agents" --clocks 3) instructions per event"
+    echo "engine, $agents agents, three clocks: $(count --instructions "$agents" --clocks 3) instructions per event, $(writing) of them write bytes"
 done
 for clocks in 0 3 5; do
     echo "engine, a conversation's life under $clocks clocks: $(count --instructions-of-lives $clocks) instructions"

@@ -858,7 +858,7 @@ fn every_query_of_dashboards_rules_and_alerts_returns_a_sample() {
         return;
     }
     let folder = Folder::new("prometheus");
-    let (_demo, address) = demo(&folder, 240);
+    let (_demo, address) = demo(&folder, 600);
     let config = format!(
         "global: {{scrape_interval: 1s, evaluation_interval: 1s}}\nrule_files: ['{RULES}']\n\
          scrape_configs: [{{job_name: strowger, static_configs: [{{targets: ['{address}']}}]}}]\n"
@@ -877,7 +877,7 @@ fn every_query_of_dashboards_rules_and_alerts_returns_a_sample() {
     );
     let mut asked = Command::new("python3");
     asked.arg("-B").arg(QUERIES).arg("--prometheus").arg(format!("http://127.0.0.1:{port}"));
-    let output = asked.args(["--wait", "180", "--rate-interval", "10s"]).output().expect("python3 runs");
+    let output = asked.args(["--wait", "420", "--rate-interval", "10s"]).output().expect("python3 runs");
     let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{said}");
 }
