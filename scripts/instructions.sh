@@ -37,14 +37,14 @@ writing() {
         END { if (!decisions || !effects) exit 1; print int((decisions + effects) / events) }'
 }
 for agents in ${AGENTS:-100 1000 10000}; do
-    echo "engine, $agents agents, profile $profile: $(count --instructions "$agents") instructions per event, $(writing) of them write bytes"
+    echo "engine, $agents agents, profile $profile: $(count --instructions "$agents") instructions per event, $(writing || echo an unknown number) of them write bytes"
     if [ -n "${TOP:-}" ]; then
         callgrind_annotate --inclusive=yes "$counts/out" | grep -E '^ *[0-9,]+ .*engine::' | head -n "$TOP" | cut -c1-160
     fi
 done
 # The same with first response, resolution and queue wait running (T12), and a whole life under none, three and five clocks.
 for agents in ${AGENTS:-1000}; do
-    echo "engine, $agents agents, three clocks: $(count --instructions "$agents" --clocks 3) instructions per event, $(writing) of them write bytes"
+    echo "engine, $agents agents, three clocks: $(count --instructions "$agents" --clocks 3) instructions per event, $(writing || echo an unknown number) of them write bytes"
 done
 for clocks in 0 3 5; do
     echo "engine, a conversation's life under $clocks clocks: $(count --instructions-of-lives $clocks) instructions"

@@ -19,6 +19,9 @@ pub const SHARDS_MAX: u16 = 32;
 const IDEMPOTENCY_MAX: u32 = 50_000_000;
 /// Agents of a workspace by name on `/metrics/agents`, five series each.
 const AGENTS_MAX: usize = 5_000;
+/// Prometheus asks every minute where nothing else is configured; hardly anybody leaves it at that.
+const SCRAPE_INTERVAL_S: u64 = 15;
+const SCRAPE_INTERVAL_S_MAX: u64 = 300;
 /// The alert looks a day back.
 const SILENT_AFTER_BELOW_S: u64 = 86_400;
 
@@ -35,6 +38,8 @@ pub struct Config {
     pub metrics_max_queues: usize,
     /// Agents of a workspace that `/metrics/agents` tells by name; 0: it is off.
     pub metrics_max_agents: usize,
+    /// How often Prometheus asks, at the most seldom.
+    pub scrape_interval_s: u64,
     /// Connectors, by a prefix of their events' `source`.
     pub sources: Vec<SourceConfig>,
 }
@@ -64,6 +69,7 @@ impl Config {
             clock: None,
             metrics_max_queues: default_max_queues(),
             metrics_max_agents: 0,
+            scrape_interval_s: SCRAPE_INTERVAL_S,
             sources: Vec::new(),
         }
     }
@@ -114,6 +120,7 @@ impl Config {
             clock,
             metrics_max_queues: file.metrics.max_queues,
             metrics_max_agents: file.metrics.max_agents(&page)?,
+            scrape_interval_s: file.metrics.scrape_interval_s(&page)?,
             sources: sources(&page, file.source)?,
         })
     }
@@ -289,6 +296,8 @@ struct MetricsTable {
     max_queues: usize,
     #[serde(default)]
     max_agents: Option<Spanned<usize>>,
+    #[serde(default)]
+    scrape_interval_s: Option<Spanned<u64>>,
 }
 
 impl MetricsTable {
@@ -301,11 +310,20 @@ impl MetricsTable {
         }
         Ok(*max.get_ref())
     }
+
+    fn scrape_interval_s(&self, page: &Page<'_>) -> Result<u64, String> {
+        let Some(interval) = &self.scrape_interval_s else { return Ok(SCRAPE_INTERVAL_S) };
+        if !(1..=SCRAPE_INTERVAL_S_MAX).contains(interval.get_ref()) {
+            let what = format!("metrics.scrape_interval_s is 1 to {SCRAPE_INTERVAL_S_MAX}");
+            return Err(page.fault(interval.span(), &what, "it is the longest scrape_interval of those who ask"));
+        }
+        Ok(*interval.get_ref())
+    }
 }
 
 impl Default for MetricsTable {
     fn default() -> MetricsTable {
-        MetricsTable { max_queues: default_max_queues(), max_agents: None }
+        MetricsTable { max_queues: default_max_queues(), max_agents: None, scrape_interval_s: None }
     }
 }
 
@@ -400,6 +418,8 @@ mod tests {
             ("[clock]\nscale = 2\nstart = 'noon'", "strowger.toml:1:1", "RFC 3339"),
             ("shards = ", "strowger.toml:1:", "error"),
             ("[metrics]\nmax_agents = 5001", "strowger.toml:2:14", "at most 5000"),
+            ("[metrics]\nscrape_interval_s = 0", "strowger.toml:2:21", "1 to 300"),
+            ("[metrics]\nscrape_interval_s = 301", "strowger.toml:2:21", "1 to 300"),
             ("[[source]]\nname = 'a b'\nprefix = 'x'", "strowger.toml:2:8", "no name of a source"),
             ("[[source]]\nname = 'other'\nprefix = 'x'", "strowger.toml:2:8", "another source"),
             ("[[source]]\nname = 'a'\nprefix = ''", "strowger.toml:3:10", "fits every event"),

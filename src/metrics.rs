@@ -104,7 +104,7 @@ families! {
     SourceLastEvent = Gauge "strowger_source_last_event_timestamp_seconds" "When the last event of a configured source came, Unix time; 0: none since the process started.",
     SourceSilentAfter = Gauge "strowger_source_silent_after_seconds" "For how long a source may be silent in open hours, where that is configured.",
     ConfigInfo = Gauge "strowger_config_info" "The policy in force: 1, with its version as label.",
-    ShardOwned = Gauge "strowger_shard_owned" "1 where this process owns the shard.",
+    ShardOwned = Gauge "strowger_shard_owned" "1 where this process owns the shard and the log has said so lately.",
     RingDepth = Gauge "strowger_ring_depth" "Batches waiting in the ring before the shard.",
     RingCapacity = Gauge "strowger_ring_capacity" "Batches that the ring before the shard can hold.",
     InputLagRecords = Gauge "strowger_input_lag_records" "Records of the event log that are not decided yet.",

@@ -122,11 +122,15 @@ impl Journals {
         }
     }
 
-    fn timing(&self) -> Timing {
+    fn timing(&self, scrape_interval_s: u64) -> Timing {
         match self {
             Journals::Sqlite(_) => Timing::EMBEDDED,
-            // Longer than the writer's own time-out, after which it reports itself.
-            Journals::Kafka(config) => Timing { ack_ms_max: u64::from(config.ack_timeout_ms) * 2, ..Timing::KAFKA },
+            Journals::Kafka(config) => Timing {
+                // Longer than the writer's own time-out, after which it reports itself.
+                ack_ms_max: u64::from(config.ack_timeout_ms) * 2,
+                hidden_ms: Timing::hidden_ms(Timing::KAFKA.shown_ms, scrape_interval_s * 1_000),
+                ..Timing::KAFKA
+            },
         }
     }
 }
@@ -581,7 +585,7 @@ impl House {
                     number,
                     node: node_name(config),
                     genesis: self.genesis.clone(),
-                    timing: self.journals.timing(),
+                    timing: self.journals.timing(config.scrape_interval_s),
                     limits: config.limits,
                     clock: config.clock,
                     wall: self.wall.clone(),

@@ -213,6 +213,8 @@ impl Shard {
             self.generation = source.read_from(fold.next_input);
         }
         self.room.publish(Publication::Owned { shard: fold.shard, fold: Box::new(fold) });
+        // Before it counts as owned: a scrape must not see the new owner with the old times.
+        self.metrics.show(self.owner.shown());
         self.room.standing.set_superseded(false);
         self.room.standing.set_owned(true);
         self.metrics.owned_since_ms.set(self.wall.now_ms());

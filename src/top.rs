@@ -22,8 +22,9 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// Between two looks.
 const EVERY: Duration = Duration::from_secs(1);
-/// A server that does not answer by then is shown as silent.
+/// A server that does not answer by then is shown as silent; where it is asked once only, it is given longer.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(3);
+const ANSWERS_ONCE_WITHIN: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Debug)]
 pub struct Args {
@@ -98,8 +99,13 @@ pub struct Client {
 }
 
 impl Client {
+    /// Of a screen that looks every second.
     pub fn new(url: &str) -> Client {
-        let config = ureq::Agent::config_builder().timeout_global(Some(ANSWERS_WITHIN)).http_status_as_error(false);
+        Client::answered_within(ANSWERS_WITHIN, url)
+    }
+
+    fn answered_within(within: Duration, url: &str) -> Client {
+        let config = ureq::Agent::config_builder().timeout_global(Some(within)).http_status_as_error(false);
         Client { agent: config.build().into(), url: url.trim_end_matches('/').into() }
     }
 
@@ -159,9 +165,10 @@ fn encoded(text: &str) -> String {
 
 /// Until q, Esc or Ctrl-C.
 pub fn run(args: &Args) -> anyhow::Result<()> {
-    let client = Client::new(&args.url);
+    let is_once = args.once || !std::io::stdout().is_terminal();
+    let client = if is_once { Client::answered_within(ANSWERS_ONCE_WITHIN, &args.url) } else { Client::new(&args.url) };
     let workspace = client.workspace(args.workspace.as_deref())?;
-    if args.once || !std::io::stdout().is_terminal() {
+    if is_once {
         let board = client.board(&workspace)?;
         println!("{}", lines(&board).join("\n"));
         return Ok(());

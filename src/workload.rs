@@ -221,16 +221,18 @@ impl SharedShard {
         self.workload.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds the shard's series. `now` is engine time; a shard that is not owned, or may not be any more, shows that, and
-    /// nothing else of its own: sums over nodes count nothing twice.
+    /// Adds the shard's series. `now` is engine time. A shard that is not owned shows that, and nothing else of its own; one
+    /// that may not be owned any more shows how it does, and nothing of its workspaces: sums over nodes count nothing twice.
     pub fn collect(&self, now: u64, scrape: &mut Scrape) {
         self.read().collect_dead_letters(scrape);
-        if !self.metrics.is_shown() {
+        if !self.metrics.is_owned() {
             scrape.whole(Family::ShardOwned, self.metrics.labels(), 0);
             return;
         }
         self.metrics.collect(scrape);
-        self.write().collect(now, self.metrics.labels(), scrape);
+        if self.metrics.is_shown() {
+            self.write().collect(now, self.metrics.labels(), scrape);
+        }
     }
 
     /// Adds what each agent did, of a shard that is owned.
@@ -417,9 +419,8 @@ impl Workload {
     /// Counts and tells a promise that was found broken.
     pub fn violated(&mut self, broken: &BrokenPromise) {
         tracing::error!(shard = self.shard, %broken, "a promise is broken");
-        if let Some(fold) = self.folds.by_name_mut(&broken.workspace) {
-            fold.count_violation(broken.promise);
-        }
+        let at = self.folds.touch(&broken.workspace, &mut Vec::new());
+        self.folds.all[at].count_violation(broken.promise);
     }
 
     /// Where a fold is not what the replica is, as a sentence; only looked for among at most so many conversations.
@@ -591,9 +592,7 @@ impl DeadLetters {
         for (labels, count) in self.by_reason.values() {
             scrape.add_whole_of(Family::DeadLetters, labels, None, *count);
         }
-        if !self.by_reason.is_empty() {
-            let sum = self.by_reason.values().map(|(_, count)| count).sum();
-            scrape.add_whole_of(Family::Events, &self.event_labels, Some(("result", "dead_letter")), sum);
-        }
+        let sum = self.by_reason.values().map(|(_, count)| count).sum();
+        scrape.add_whole_of(Family::Events, &self.event_labels, Some(("result", "dead_letter")), sum);
     }
 }

@@ -5,7 +5,10 @@
 
 use crate::metrics::histogram::{LatencyHistogram, Range};
 use crate::metrics::{Family, Labels, Scrape, labels};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicU64,
+    Ordering::{Relaxed, Release},
+};
 use std::time::Instant;
 
 #[derive(Default)]
@@ -72,15 +75,20 @@ impl ShardMetrics {
 
     /// Set by the shard whenever the log has told it that it is the owner still.
     pub fn show(&self, from_to: std::ops::Range<u64>) {
-        self.shown_from_ms.set(from_to.start);
-        self.shown_until_ms.set(from_to.end);
+        self.shown_from_ms.0.store(from_to.start, Release);
+        self.shown_until_ms.0.store(from_to.end, Release);
     }
 
-    /// Whether this process owns the shard, by what the log has said lately.
+    /// From the accepted claim until the step-down, of which this process may not know yet.
+    pub fn is_owned(&self) -> bool {
+        self.owned.value() > 0
+    }
+
+    /// Whether this process owns the shard by what the log has said lately, and no other may show its figures.
     pub fn is_shown(&self) -> bool {
         let now_ms = self.started.elapsed().as_millis() as u64;
         let shown = self.shown_from_ms.value()..self.shown_until_ms.value();
-        self.owned.value() > 0 && shown.contains(&now_ms)
+        self.is_owned() && shown.contains(&now_ms)
     }
 
     pub fn labels(&self) -> &Labels {

@@ -38,6 +38,10 @@ impl Journal for MemoryJournal {
         self.read(shard, from, visit)
     }
 
+    fn end(&mut self, _: u16) -> Option<u64> {
+        Some(self.log.lock().unwrap().len() as u64)
+    }
+
     fn open_writer(&mut self, _: u16) -> Result<(), JournalError> {
         Ok(())
     }

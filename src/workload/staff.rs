@@ -17,8 +17,8 @@ use std::sync::Arc;
 
 /// Teams told apart in a workspace; the rest are `other`.
 const TEAMS_MAX: usize = 200;
-/// (team, channel) pairs of a policy that stand at 0 from the start; those of a larger one from the first hold there.
-const SEEDED_MAX: usize = 1_000;
+/// (team, channel) pairs of a workspace that stand at 0 from the start; where there are more, from the first hold there.
+const SEEDED_MAX: usize = 400;
 /// The channel label of units that all channels share.
 const ANY_CHANNEL: &str = "any";
 
@@ -184,10 +184,7 @@ impl Staff {
 
     /// Every team of the policy, and each on every channel, stands at 0 from now on.
     pub(super) fn configure(&mut self, policy: &Policy) {
-        let teams = policy.teams.len().max(self.teams.len()).min(TEAMS_MAX);
-        let is_small = teams * policy.channels.len() <= SEEDED_MAX;
-        let channels = policy.channels.iter().filter(|_| is_small);
-        self.seeded = channels.map(|channel| self.channel(&channel.name)).collect();
+        self.seeded = policy.channels.iter().map(|channel| self.channel(&channel.name)).collect();
         for team in &policy.teams {
             self.team(&team.name);
         }
@@ -195,6 +192,9 @@ impl Staff {
     }
 
     fn seed(&mut self, team: usize) {
+        if self.teams.len() * self.seeded.len() > SEEDED_MAX {
+            return;
+        }
         for channel in self.seeded.iter().map(|channel| *channel as usize) {
             self.teams[team].ledger(&self.workspace, channel, &self.channels[channel]);
         }

@@ -52,7 +52,7 @@ fn can_be(event_type: EventType, result: usize) -> bool {
     }
 }
 
-/// The promises of routing.md §9 that a sample of the state can find broken; 4 is the outside checker's.
+/// The promises of routing.md §9 that are looked after; of 4 a state shows nothing, an outside checker does.
 const PROMISES: [&str; 7] = ["1", "2", "3", "4", "5", "6", "7"];
 
 /// (direction, actor), in the order of a channel's columns.

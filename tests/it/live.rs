@@ -435,7 +435,8 @@ fn the_pages_are_served_and_load_nothing_from_outside() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let top = Command::new(env!("CARGO_BIN_EXE_strowger")).args(["top", "--url", &node.url("")]).output().unwrap();
     let said = String::from_utf8_lossy(&top.stdout).to_string();
-    assert!(top.status.success() && said.contains("acme at ") && said.contains("calls"), "{said}");
+    let wrong = String::from_utf8_lossy(&top.stderr);
+    assert!(top.status.success() && said.contains("acme at ") && said.contains("calls"), "{said}{wrong}");
     let top = ["top", "--workspace", "nobody", "--url", &node.url("")];
     let top = Command::new(env!("CARGO_BIN_EXE_strowger")).args(top).output().unwrap();
     assert!(String::from_utf8_lossy(&top.stderr).contains("no workspace is named nobody; there are: acme"));

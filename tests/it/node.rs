@@ -261,8 +261,11 @@ fn agent() -> ureq::Agent {
         .new_agent()
 }
 
+/// Below the range of outgoing connections, so that none of those takes it between here and the server's bind.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port on loopback").port()
+    let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    let mut drawn = std::iter::repeat_with(|| rand::random_range(10_000..20_000)).take(1_000);
+    drawn.find(free).expect("a free port on loopback")
 }
 
 fn config_text(port: u16, journal: &JournalAt, with_workspace: bool) -> String {
@@ -270,7 +273,7 @@ fn config_text(port: u16, journal: &JournalAt, with_workspace: bool) -> String {
     let journal = match journal {
         JournalAt::Embedded => "[journal]\nkind = \"sqlite\"\npath = \"journal.db\"\n".to_string(),
         JournalAt::Kafka(bootstrap, prefix) => format!(
-            "[journal]\nkind = \"kafka\"\n\n[kafka]\nbootstrap = {bootstrap:?}\nreplication_factor = 1\n\n\
+            "[metrics]\nscrape_interval_s = 1\n\n[journal]\nkind = \"kafka\"\n\n[kafka]\nbootstrap = {bootstrap:?}\nreplication_factor = 1\n\n\
              [kafka.topics]\nevents = \"{prefix}.events\"\njournal = \"{prefix}.journal\"\n\
              decisions = \"{prefix}.decisions\"\ndead_letters = \"{prefix}.dead-letters\"\n"
         ),

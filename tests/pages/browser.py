@@ -38,7 +38,7 @@ class Browser:
         self.errors, self.asked, self.session = [], [], None
         target = self.first_page()
         self.session = self.call("Target.attachToTarget", targetId=target["targetId"], flatten=True)["sessionId"]
-        for domain in ("Page", "Runtime", "Log", "Network"):
+        for domain in ("Page", "Runtime", "Log", "Network", "Inspector"):
             self.call(f"{domain}.enable")
 
     def first_page(self, seconds=60):
@@ -77,6 +77,8 @@ class Browser:
             self.errors.append(" ".join(str(a.get("value")) for a in p["args"]))
         elif method == "Log.entryAdded" and p["entry"]["level"] == "error":
             self.errors.append(p["entry"]["text"])
+        elif method in ("Inspector.targetCrashed", "Inspector.detached"):
+            raise RuntimeError(f"the page is gone ({method}); the browser said:\n{self.said()}")
         elif method == "Network.requestWillBeSent":
             self.asked.append(p["request"]["url"])
 

@@ -62,7 +62,7 @@ def palettes(text):
 
 
 def colours_and_text():
-    texts = {name: (mock.PAGES / f"{name}.html").read_text() for name in ("wallboard", "api")}
+    texts = {name: (mock.PAGES / f"{name}.html").read_text(encoding="utf-8") for name in ("wallboard", "api")}
     dark, light = palettes(texts["wallboard"])
     assert palettes(texts["api"]) == [dark, light], "the two pages differ in their colours"
     for name, colours in (("dark", dark), ("light", light)):
@@ -75,7 +75,7 @@ def colours_and_text():
     for name, text in texts.items():
         found = re.search(r"https?:|src=|@import|\burl\(|innerHTML|outerHTML|insertAdjacent|document\.write|\beval\(", text)
         assert not found, f"{name}.html has {found.group()}"
-    whys = (ROOT / "engine/src/state/why.rs").read_text().split("pub fn why(")[1].split("pub fn ")[0]
+    whys = (ROOT / "engine/src/state/why.rs").read_text(encoding="utf-8").split("pub fn why(")[1].split("pub fn ")[0]
     for word in set(re.findall(r'"(\w+)"', whys)):
         assert re.search(rf"^  {word}: \[", texts["wallboard"], re.M), f"the wallboard has no words for {word}"
 
@@ -147,8 +147,9 @@ def scenes(look):
         look.is_clean()
         look.picture(f"{scene}-{size[0]}-{scheme}")
         assert look.browser.run("document.querySelectorAll('#banner b, footer b').length") == 0
-        levels = look.browser.run("[...document.querySelectorAll('tbody tr')].map(r => ['bad', 'warn', 'ok', 'shut'].indexOf(r.className))")
-        assert levels == sorted(levels), levels
+        rows = look.browser.run("[...document.querySelectorAll('tbody tr')].map(r => [['bad', 'warn', 'ok', 'shut'].indexOf(r.className), r.innerText])")
+        levels = [level for level, _ in rows]
+        assert levels == sorted(levels), f"{scene}: {rows}"
 
 
 def silence(look):
@@ -222,7 +223,7 @@ def refusals(look):
 
 
 def api(look):
-    spec = json.loads(mock.DOCUMENT.read_text())
+    spec = json.loads(mock.DOCUMENT.read_text(encoding="utf-8"))
     ready = "document.querySelector('.item')"
     for size, scheme in ((TV, "light"), (PHONE, "dark")):
         look.open("/api#agents", size, scheme, ready)

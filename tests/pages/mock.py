@@ -70,12 +70,14 @@ def board(name, queues, half=0.86, today=0.84, ages=(20, 5, 3, 2, 0), sources=()
     }
 
 
+# No wait comes to a threshold of its queue within a minute: a row that turns from fine to nearly late keeps its place for a
+# while, and how soon a browser is looked at is the machine's to say.
 def busy():
     return board("busy", [
         queue("sales", {"all_full": 7, "delay": 1}, 93, half=0.5, today=0.7, available=1, full=3, warned=1, breached=2),
-        queue("billing", {"due": 2}, 3, available=3, partly=2),
-        queue("support", {"all_full": 3, "preference": 1}, 17, half=0.82, available=0, partly=1, full=4, warned=3),
-        queue("complaints", {"no_skill_online": 1}, 12, half=None, today=0.9, available=2),
+        queue("billing", {"due": 2}, 3, within_s=300.0, available=3, partly=2),
+        queue("support", {"all_full": 3, "preference": 1}, 230, within_s=300.0, half=0.82, available=0, partly=1, full=4, warned=3),
+        queue("complaints", {"no_skill_online": 1}, 12, within_s=300.0, half=None, today=0.9, available=2),
         queue("mail", {"manual": 14}, 1900, within_s=3600.0, half=0.95, partly=2, full=1),
         queue("night line", open=False, half=None, today=None, offline=4),
     ], half=0.71, today=0.83, available=3, partly=2, full=4, away=1, offline=12,
@@ -102,7 +104,8 @@ def many(n=14):
     names = ["sales", "billing", "support", "complaints", "mail", "whatsapp", "returns", "retention", "contracts", "technical first line",
              "technical second line with a long name", "claims", "legal", "back office"]
     return board("many", [
-        queue(names[i], causes[i % 7], 31 - 2 * i if causes[i % 7] else 0, half=0.74 + 0.02 * i, available=i % 4, full=2, warned=int(i % 5 == 4))
+        queue(names[i], causes[i % 7], 80 - 2 * i if causes[i % 7] else 0, within_s=20.0 if i < 7 else 3600.0,
+              half=0.74 + 0.02 * i, available=i % 4, full=2, warned=int(i % 5 == 4))
         for i in range(n)], available=5, partly=3, full=9, away=2, offline=20, sources=[("whatsapp", iso(9), 600, False)])
 
 
@@ -168,8 +171,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header(*header)
         self.end_headers()
         self.close_connection = True
-        begun, now, is_short = time.monotonic(), SCENES[name](), name in ("lost", "stopping", "dropped")
-        while time.monotonic() < begun + (1.5 if is_short else 3600):
+        # One that was lost once stays when it is found again.
+        is_short = name in ("stopping", "dropped") or (name == "lost" and name not in self.server.lost)
+        begun, now, is_last = time.monotonic(), SCENES[name](), False
+        while not is_last:
+            is_last = time.monotonic() > begun + (1.5 if is_short else 3600)
             sent = copy.deepcopy(now)
             for q in [sent, *sent["queues"]]:
                 if q["waiting"]:
@@ -179,7 +185,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 self.wfile.write(f"event: board\ndata: {json.dumps(sent)}\n\n: alive\n\n".encode())
             except OSError:
                 return
-            time.sleep(self.server.every_s)
+            # The word that ends it comes right behind the last board: it must not look stale before.
+            time.sleep(0 if is_last else self.server.every_s)
+        self.server.lost.add(name)
         if name != "dropped":
             self.server.ended.add(name)
         last = {"stopping": "event: stopping\ndata: {}\n\n", "dropped": 'event: dropped\ndata: {"reason":"too_slow"}\n\n'}
@@ -197,7 +205,8 @@ class Server(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", port), Handler)
         self.only, self.every_s = only, every_s
         self.is_dead = False                 # answers nothing more; streams stay open and silent
-        self.log, self.ended = [], set()     # what was asked for, by host and path; scenes whose stream is over
+        self.log = []                        # what was asked for, by host and path
+        self.ended, self.lost = set(), set() # scenes whose stream is over, and that once was
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     @property

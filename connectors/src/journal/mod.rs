@@ -75,10 +75,9 @@ pub trait Journal: Send {
     /// Appends one record through the open writer; the ack will carry the ticket.
     fn submit(&mut self, shard: u16, ticket: u64, record: Arc<[u8]>);
 
-    /// The end of the log as far as it is known: only for saying how far a recovery is.
-    fn end(&mut self, _shard: u16) -> Option<u64> {
-        None
-    }
+    /// The log's end as it is shown now: asked once, with little patience. None: not known. An owner whose position it is knows
+    /// that nobody came; and it says how far a recovery is.
+    fn end(&mut self, shard: u16) -> Option<u64>;
 
     /// The last decision that the relay's topic shows for this shard: its position and its record's chain hash
     /// (rule 10). A stale one will do. None where decisions go nowhere else, or none stands there yet.

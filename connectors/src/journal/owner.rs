@@ -49,15 +49,17 @@ pub struct Timing {
     pub poll_ms: u64,
     /// An owner looks at the log when it was not told for so long that it still is one: by an ack, or by the log's end.
     pub owner_poll_ms: u64,
+    /// And reads it this often where nobody has appended either: that the record before its position is the one it knows
+    /// (rule 6). Rarely: a read holds up the other shards of its thread.
+    pub owner_read_ms: u64,
     /// For how long after that it may go on showing what it counts. Longer than a poll.
     pub shown_ms: u64,
-    /// For how long a node that has claimed a shard from another one shows nothing of it. Longer than `shown_ms`: the other
-    /// one, which may not know yet, shows nothing any more by then.
+    /// For how long a node that has claimed a shard from another one shows nothing of it: until the other one, which may not
+    /// know yet, shows nothing any more, and whoever asks both now and then has seen that.
     pub hidden_ms: u64,
 }
 
-/// An owner that could not read the log looks at it again after so many polls: a read that waits for its time-out holds up
-/// the other shards of its thread.
+/// An owner that was not told the log's end asks again after so many polls: the other shards of its thread wait meanwhile.
 const POLLS_AFTER_A_FAULT: u64 = 5;
 
 impl Timing {
@@ -68,6 +70,7 @@ impl Timing {
         ack_ms_max: FOR_EVER,
         poll_ms: 1_000,
         owner_poll_ms: 60_000,
+        owner_read_ms: 60_000,
         shown_ms: FOR_EVER,
         hidden_ms: 0,
     };
@@ -78,12 +81,20 @@ impl Timing {
         ack_ms_max: 60_000,
         poll_ms: 2_000,
         owner_poll_ms: 2_000,
+        owner_read_ms: 30_000,
         shown_ms: 6_000,
-        hidden_ms: 7_000,
+        hidden_ms: Timing::hidden_ms(6_000, 15_000),
     };
+
+    /// Who is asked every `asked_every_ms` is remembered for so long with what he showed last; and an end of the log may have
+    /// been a second old.
+    pub const fn hidden_ms(shown_ms: u64, asked_every_ms: u64) -> u64 {
+        shown_ms + asked_every_ms + 1_000
+    }
 }
 
 const FOR_EVER: u64 = u64::MAX / 4;
+const _: () = assert!(Timing::KAFKA.owner_poll_ms < Timing::KAFKA.shown_ms);
 
 /// What a batch says of itself; the rest of its header comes from the fold.
 #[derive(Clone, Copy, Debug, Default)]
@@ -132,10 +143,13 @@ pub struct Owner {
     not_before_ms: u64,
     read_at_ms: u64,
     progress_at_ms: u64,
+    /// When an owner looked at the log's end, or may do so again.
+    looked_at_ms: u64,
     /// The log had no claim above ours then.
     confirmed_at_ms: u64,
-    /// Another node may have had the shard since this one had it last. A claim of our own whose ack was lost says nothing of
-    /// who had it before.
+    /// Of the last claim by which this node owned the shard.
+    owned_term: u64,
+    /// Another node has claimed the shard since, or may have: a claim of our own whose ack was lost is taken for one.
     from_other: bool,
     shown_from_ms: u64,
     superseded: bool,
@@ -168,7 +182,9 @@ impl Owner {
             not_before_ms: 0,
             read_at_ms: 0,
             progress_at_ms: 0,
+            looked_at_ms: 0,
             confirmed_at_ms: 0,
+            owned_term: 0,
             from_other: false,
             shown_from_ms: 0,
             superseded: false,
@@ -213,7 +229,7 @@ impl Owner {
     }
 
     fn owner_polls_at_ms(&self) -> u64 {
-        self.read_at_ms.max(self.confirmed_at_ms) + self.timing.owner_poll_ms
+        self.looked_at_ms.max(self.confirmed_at_ms) + self.timing.owner_poll_ms
     }
 
     /// The seq of the batch that is being decided: on top of the one in flight.
@@ -256,19 +272,31 @@ impl Owner {
         }
         match self.role {
             Role::Idle => self.idle(journal, domain, now_ms),
-            _ if !speculative && now_ms >= self.owner_polls_at_ms() => {
-                if let Err(error) = self.follow(journal, domain, None, now_ms) {
-                    self.read_at_ms = now_ms + (POLLS_AFTER_A_FAULT - 1) * self.timing.owner_poll_ms;
-                    return Err(error);
-                }
-                match self.fold.claim_id == self.claim_id {
-                    true => self.confirmed_at_ms = now_ms,
-                    false => self.step_down(journal, domain, now_ms),
-                }
-                Ok(())
-            }
+            _ if !speculative && now_ms >= self.owner_polls_at_ms() => self.look_as_owner(journal, domain, now_ms),
             _ => Ok(()),
         }
+    }
+
+    /// Rule 15: an owner that was superseded does not know it until it looks. Where nobody has appended, nothing is read.
+    fn look_as_owner(
+        &mut self,
+        journal: &mut dyn Journal,
+        domain: &mut dyn Domain,
+        now_ms: u64,
+    ) -> Result<(), JournalError> {
+        // Noted first, as for a log that cannot be read.
+        self.looked_at_ms = now_ms + (POLLS_AFTER_A_FAULT - 1) * self.timing.owner_poll_ms;
+        let Some(end) = journal.end(self.shard) else { return Ok(()) };
+        if end != self.fold.pos || now_ms >= self.read_at_ms + self.timing.owner_read_ms {
+            self.follow(journal, domain, None, now_ms)?;
+        }
+        self.looked_at_ms = now_ms;
+        if self.fold.claim_id == self.claim_id {
+            self.confirmed_at_ms = now_ms;
+        } else {
+            self.step_down(journal, domain, now_ms);
+        }
+        Ok(())
     }
 
     /// Rule 7: follows the log while waiting; claims when the back-off is over and, if superseded, nobody is at work.
@@ -306,7 +334,6 @@ impl Owner {
             genesis: self.fold.genesis.is_none().then(|| self.genesis.clone()),
             clock: if self.fold.clock.is_none() { self.clock } else { None },
         };
-        self.from_other |= self.fold.term > 0 && self.fold.claim_id != self.claim_id;
         let (high, low) = (self.draw(), self.draw());
         self.claim_id[..8].copy_from_slice(&high.to_le_bytes());
         self.claim_id[8..].copy_from_slice(&low.to_le_bytes());
@@ -451,7 +478,7 @@ impl Owner {
         self.role = Role::Owner;
         self.superseded = false;
         self.unexplained = 0;
-        self.confirmed_at_ms = self.sent_at_ms;
+        (self.confirmed_at_ms, self.owned_term) = (self.sent_at_ms, self.fold.term);
         #[cfg(test)]
         {
             self.from_other &= !self.plant.shows_at_once;
@@ -534,6 +561,8 @@ impl Owner {
             self.step_down(journal, domain, now_ms);
         } else if !seen.own || seen.foreign_batch {
             self.unknown(journal, domain, now_ms, "the batch was judged void");
+        } else {
+            self.confirmed_at_ms = self.sent_at_ms;
         }
         Ok(())
     }
@@ -607,7 +636,7 @@ impl Owner {
     ) -> Result<(), JournalError> {
         // Noted first: a log that cannot be read is not asked again at once.
         self.read_at_ms = now_ms;
-        let (fold, genesis, claim_id) = (&mut self.fold, &self.genesis, self.claim_id);
+        let (fold, genesis, claim_id, owned_term) = (&mut self.fold, &self.genesis, self.claim_id, self.owned_term);
         let from = fold.session_start();
         let (mut progress, mut foreign_claim) = (false, false);
         let mut visit = |offset: u64, bytes: &[u8]| {
@@ -615,7 +644,7 @@ impl Owner {
             progress = true;
             match record.header.kind {
                 Kind::Claim => {
-                    foreign_claim |= record.header.claim_id != claim_id;
+                    foreign_claim |= record.header.term > owned_term && record.header.claim_id != claim_id;
                     check_genesis(fold, genesis)
                 }
                 Kind::Batch => apply(domain, fold, &record, bytes),

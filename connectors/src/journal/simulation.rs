@@ -41,7 +41,8 @@ const TIMING: Timing = Timing {
     idle_ms: 40,
     ack_ms_max: ACK_ROUNDS,
     poll_ms: 8,
-    owner_poll_ms: 8,
+    owner_poll_ms: 4,
+    owner_read_ms: 8,
     shown_ms: SHOWN_ROUNDS,
     hidden_ms: SHOWN_ROUNDS + STALE_ROUNDS + 1,
 };
@@ -288,6 +289,16 @@ impl Journal for SimulatedJournal {
 
     fn read_through(&mut self, _: u16, from: u64, through: u64, visit: &mut Visit<'_>) -> Result<u64, JournalError> {
         self.visit(from, Some(through), visit)
+    }
+
+    fn end(&mut self, _shard: u16) -> Option<u64> {
+        let reached = self.reached;
+        let mut world = self.world();
+        let mut end = world.next_offset;
+        if world.faulty && end > reached && world.draw(2) == 0 {
+            end = (reached + world.draw(end - reached + 1)).max(world.settled_end());
+        }
+        if world.percent(5) { None } else { Some(end.max(reached)) }
     }
 
     fn open_writer(&mut self, _shard: u16) -> Result<(), JournalError> {

@@ -100,7 +100,7 @@ impl Journal for KafkaJournal {
     }
 
     fn end(&mut self, shard: u16) -> Option<u64> {
-        self.reader.watermarks(shard).ok().map(|(_, high)| high)
+        self.reader.end(shard)
     }
 
     fn relay_tail(&mut self, shard: u16) -> Result<Option<(Position, [u8; 32])>, JournalError> {

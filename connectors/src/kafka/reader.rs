@@ -17,6 +17,8 @@ use std::ffi::{CStr, CString};
 use std::time::{Duration, Instant};
 
 /// How long one poll waits; only how often the stall limit is looked at.
+/// The other shards of a thread wait as long.
+const END_WITHIN: Duration = Duration::from_millis(500);
 const POLL: Duration = Duration::from_millis(250);
 /// An answer's end is known a moment before its records are: this long after it, they are there or never come.
 const HOLE_SURE: Duration = Duration::from_secs(2);
@@ -74,6 +76,12 @@ impl Reader {
                 Err(_) => drop(self.consumer.poll(Duration::from_millis(50))),
             }
         }
+    }
+
+    /// The offset after the last one, if the leader says so at once.
+    pub fn end(&self, partition: u16) -> Option<u64> {
+        let (_, high) = self.consumer.fetch_watermarks(&self.topic, partition.into(), END_WITHIN).ok()?;
+        Some(high.max(0) as u64)
     }
 
     /// Visits every record from `from` in order; returns the offset after the last one visited (`from` if none).
