@@ -19,9 +19,9 @@ pub const SHARDS_MAX: u16 = 32;
 const IDEMPOTENCY_MAX: u32 = 50_000_000;
 /// Agents of a workspace by name on `/metrics/agents`, five series each.
 const AGENTS_MAX: usize = 5_000;
-/// Prometheus asks every minute where nothing else is configured; hardly anybody leaves it at that.
+/// Prometheus' own default is a minute; hardly anybody leaves it at that, and alerts wait for no longer one.
 const SCRAPE_INTERVAL_S: u64 = 15;
-const SCRAPE_INTERVAL_S_MAX: u64 = 300;
+const SCRAPE_INTERVAL_S_MAX: u64 = 60;
 /// The alert looks a day back.
 const SILENT_AFTER_BELOW_S: u64 = 86_400;
 
@@ -418,8 +418,8 @@ mod tests {
             ("[clock]\nscale = 2\nstart = 'noon'", "strowger.toml:1:1", "RFC 3339"),
             ("shards = ", "strowger.toml:1:", "error"),
             ("[metrics]\nmax_agents = 5001", "strowger.toml:2:14", "at most 5000"),
-            ("[metrics]\nscrape_interval_s = 0", "strowger.toml:2:21", "1 to 300"),
-            ("[metrics]\nscrape_interval_s = 301", "strowger.toml:2:21", "1 to 300"),
+            ("[metrics]\nscrape_interval_s = 0", "strowger.toml:2:21", "1 to 60"),
+            ("[metrics]\nscrape_interval_s = 61", "strowger.toml:2:21", "1 to 60"),
             ("[[source]]\nname = 'a b'\nprefix = 'x'", "strowger.toml:2:8", "no name of a source"),
             ("[[source]]\nname = 'other'\nprefix = 'x'", "strowger.toml:2:8", "another source"),
             ("[[source]]\nname = 'a'\nprefix = ''", "strowger.toml:3:10", "fits every event"),

@@ -256,6 +256,15 @@ impl Scrape {
         }
     }
 
+    /// Takes over another's samples, but for gauges.
+    pub fn take_but_gauges(&mut self, other: Scrape) {
+        for ((family, mine), theirs) in Family::ALL.iter().zip(&mut self.samples).zip(other.samples) {
+            if family.kind() != Kind::Gauge {
+                mine.extend(theirs);
+            }
+        }
+    }
+
     /// How many lines of samples `text` will write.
     pub fn len(&self) -> usize {
         self.samples.iter().map(Vec::len).sum()

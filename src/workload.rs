@@ -222,7 +222,8 @@ impl SharedShard {
     }
 
     /// Adds the shard's series. `now` is engine time. A shard that is not owned shows that, and nothing else of its own; one
-    /// that may not be owned any more shows how it does, and nothing of its workspaces: sums over nodes count nothing twice.
+    /// that another node may be showing has no gauges of its workspaces: sums over nodes count nothing twice. Counters stay,
+    /// because each node counts what it has decided itself.
     pub fn collect(&self, now: u64, scrape: &mut Scrape) {
         self.read().collect_dead_letters(scrape);
         if !self.metrics.is_owned() {
@@ -232,12 +233,16 @@ impl SharedShard {
         self.metrics.collect(scrape);
         if self.metrics.is_shown() {
             self.write().collect(now, self.metrics.labels(), scrape);
+        } else {
+            let mut all = Scrape::default();
+            self.write().collect(now, self.metrics.labels(), &mut all);
+            scrape.take_but_gauges(all);
         }
     }
 
     /// Adds what each agent did, of a shard that is owned.
     pub fn collect_agents(&self, now: u64, max: usize, scrape: &mut Scrape) {
-        if self.metrics.is_shown() {
+        if self.metrics.is_owned() {
             // The lock is given back before labels are made.
             let done = self.write().agents_done(now, max);
             done.iter().for_each(|agent| agent.collect(scrape));

@@ -170,9 +170,9 @@ def engine():
                     "Input not decided yet, records handed to the journal and not acknowledged, and committed ones "
                     "whose decisions are not on the topic yet.",
                     [
-                        ("sum(strowger_input_lag_records{E})", "input behind", ORANGE),
-                        ("sum(strowger_journal_in_flight{E})", "at the journal", BLUE),
-                        ("sum(strowger_decisions_relay_lag_records{E})", "decisions to relay", PURPLE),
+                        ("sum(max by (job, shard) (strowger_input_lag_records{E}))", "input behind", ORANGE),
+                        ("sum(max by (job, shard) (strowger_journal_in_flight{E}))", "at the journal", BLUE),
+                        ("sum(max by (job, shard) (strowger_decisions_relay_lag_records{E}))", "decisions to relay", PURPLE),
                     ],
                     "short", [runbook("input-lag")], decimals=0,
                 ),

@@ -1,14 +1,12 @@
-//! What a shard and its publisher measure about themselves: one plain struct, relaxed atomics, one writer a field.
+//! What a shard and its publisher measure about themselves: one plain struct, atomics, one writer a field.
 //!
 //! It goes with the shard: who steps down drops it and the series are gone. What the fold of committed batches counts
 //! (queues, agents, service level) is `workload.rs`'s.
 
 use crate::metrics::histogram::{LatencyHistogram, Range};
 use crate::metrics::{Family, Labels, Scrape, labels};
-use std::sync::atomic::{
-    AtomicU64,
-    Ordering::{Relaxed, Release},
-};
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::{Acquire, Release};
 use std::time::Instant;
 
 #[derive(Default)]
@@ -17,11 +15,11 @@ pub struct Gauge(AtomicU64);
 impl Gauge {
     #[inline]
     pub fn set(&self, value: u64) {
-        self.0.store(value, Relaxed);
+        self.0.store(value, Release);
     }
 
     pub fn value(&self) -> u64 {
-        self.0.load(Relaxed)
+        self.0.load(Acquire)
     }
 }
 
@@ -75,8 +73,8 @@ impl ShardMetrics {
 
     /// Set by the shard whenever the log has told it that it is the owner still.
     pub fn show(&self, from_to: std::ops::Range<u64>) {
-        self.shown_from_ms.0.store(from_to.start, Release);
-        self.shown_until_ms.0.store(from_to.end, Release);
+        self.shown_from_ms.set(from_to.start);
+        self.shown_until_ms.set(from_to.end);
     }
 
     /// From the accepted claim until the step-down, of which this process may not know yet.
@@ -84,11 +82,18 @@ impl ShardMetrics {
         self.owned.value() > 0
     }
 
-    /// Whether this process owns the shard by what the log has said lately, and no other may show its figures.
+    /// The same by what the log has said lately.
+    fn is_confirmed(&self) -> bool {
+        self.is_owned() && self.now_ms() < self.shown_until_ms.value()
+    }
+
+    /// And nobody else may still be showing the shard's figures.
     pub fn is_shown(&self) -> bool {
-        let now_ms = self.started.elapsed().as_millis() as u64;
-        let shown = self.shown_from_ms.value()..self.shown_until_ms.value();
-        self.is_owned() && shown.contains(&now_ms)
+        self.is_confirmed() && self.now_ms() >= self.shown_from_ms.value()
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.started.elapsed().as_millis() as u64
     }
 
     pub fn labels(&self) -> &Labels {
@@ -97,7 +102,7 @@ impl ShardMetrics {
 
     pub fn collect(&self, scrape: &mut Scrape) {
         let labels = &self.labels;
-        scrape.whole(Family::ShardOwned, labels, u64::from(self.is_shown()));
+        scrape.whole(Family::ShardOwned, labels, u64::from(self.is_confirmed()));
         scrape.whole(Family::RingDepth, labels, self.ring_depth.value());
         scrape.whole(Family::RingCapacity, labels, self.ring_capacity.value());
         scrape.whole(Family::InputLagRecords, labels, self.input_lag_records.value());

@@ -17,7 +17,8 @@ use std::sync::Arc;
 
 /// Teams told apart in a workspace; the rest are `other`.
 const TEAMS_MAX: usize = 200;
-/// (team, channel) pairs of a workspace that stand at 0 from the start; where there are more, from the first hold there.
+/// (team, channel) pairs of a workspace that stand at 0 from the start, those of the teams that come first; the others stand
+/// there from their first hold on.
 const SEEDED_MAX: usize = 400;
 /// The channel label of units that all channels share.
 const ANY_CHANNEL: &str = "any";

@@ -678,6 +678,24 @@ fn what_a_team_holds_stands_at_zero_on_every_channel_of_the_policy_before_the_fi
 }
 
 #[test]
+fn teams_beyond_a_limit_stand_on_a_channel_from_their_first_hold_on() {
+    let mut rig = Rig::configured(&[]);
+    for team in 0..100 {
+        let agent = format!("agent{team}");
+        rig.send("agent.configure", json!({"agent": agent, "units": 1, "team": format!("team{team}")}));
+    }
+    let of_team = |samples: &Samples, team: &str| {
+        samples.has("strowger_capacity_units", &[("team", team), ("channel", "voice"), ("kind", "work")])
+    };
+    let samples = rig.samples();
+    assert!(of_team(&samples, "team0") && !of_team(&samples, "team99"));
+    rig.online("agent99");
+    rig.call("c1", "vip");
+    let samples = rig.samples();
+    assert!(of_team(&samples, "team0") && of_team(&samples, "team99"), "and nothing vanishes");
+}
+
+#[test]
 fn a_replica_that_strays_from_the_journal_is_told() {
     let mut rig = Rig::configured(&[]);
     rig.seq += 1;
@@ -700,15 +718,19 @@ fn a_shard_that_is_not_owned_shows_nothing_of_its_queues() {
     assert!(rig.samples().has("strowger_queue_waiting", &[]));
     // Not yet, after a take-over, and no more, where the log has not said so for long.
     let now_ms = rig.shard.metrics.started.elapsed().as_millis() as u64;
-    for shown in [now_ms + 60_000..u64::MAX, 0..now_ms] {
+    let gauges: Vec<&str> =
+        Family::ALL.iter().filter(|family| family.kind() == Kind::Gauge).map(|family| family.name()).collect();
+    for (shown, owned) in [(now_ms + 60_000..u64::MAX, 1.0), (0..now_ms, 0.0)] {
         rig.shard.metrics.show(shown);
         let samples = rig.samples();
-        assert_eq!(samples.sum("strowger_shard_owned", &[]), 0.0);
+        assert_eq!(samples.sum("strowger_shard_owned", &[]), owned);
         assert!(samples.has("strowger_ring_capacity", &[("shard", "0")]), "how the shard does is no sum over nodes");
-        assert!(!samples.0.keys().any(|series| series.contains("workspace=\"acme\"")));
-        let mut by_agent = Scrape::default();
-        rig.shard.collect_agents(rig.now, 10, &mut by_agent);
-        assert!(by_agent.is_empty());
+        let of_acme = samples.0.keys().filter(|series| series.contains("workspace=\"acme\""));
+        let shown: Vec<&String> =
+            of_acme.filter(|series| gauges.contains(&series.split('{').next().unwrap())).collect();
+        assert!(shown.is_empty(), "{shown:?}");
+        let configured = [("type", "agent.configure"), ("result", "applied")];
+        assert_eq!(samples.sum("strowger_events_total", &configured), 1.0, "what it has decided is its own");
     }
     rig.shard.metrics.show(0..now_ms + 60_000);
     assert!(rig.samples().has("strowger_queue_waiting", &[]));

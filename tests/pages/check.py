@@ -131,11 +131,11 @@ class Look:
 
 def scenes(look):
     shown = {
-        "busy": [r"Longest wait\s+31:[45]\d\s+mail: target 1 h\s+■ sales is late", r"Waiting\s+29\s", r"▲ 1 has no agent", r"71%\s+goal 80%, today 83%\s+▲ below goal",
+        "busy": [r"Longest wait\s+3[12]:\d\d\s+mail: target 1 h\s+■ sales is late", r"Waiting\s+29\s", r"▲ 1 has no agent", r"71%\s+goal 80%, today 83%\s+▲ below goal",
                  r"Agents free\s+5 / 9", r"Clocks breached\s+2\s", "All agents are full", "Nobody online has the skill", "Until an agent picks it",
-                 "Is being assigned now", "○ closed", "● live", r"whatsapp: \d+ s ago"],
+                 "Is being assigned now", "○ closed", "● live", r"whatsapp: \d+ (s|min) ago"],
         "quiet": [r"0:00\s+strictest target 20 s\s+● nobody waits", "all answered", "none judged yet", "● fine"],
-        "broken": [r"Source whatsapp is silent: nothing since [\d:]+.(AM|PM), expected every 10 min. Silent for 14 min\.",
+        "broken": [r"Source whatsapp is silent: nothing since [\d:]+.(AM|PM), expected every 10 min. Silent for 1[4-6] min\.",
                    r"Source telephone <b>switch</b> is silent: nothing has come yet", r"0 / 0\s+0 online\s+■ nobody is online", "Nobody is online",
                    "▲ emergency", "2 older than 24 h", "3 queues late"],
         "many": ["back office", "A short pause between two", "All asked have declined"],

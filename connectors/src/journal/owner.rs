@@ -59,8 +59,8 @@ pub struct Timing {
     pub hidden_ms: u64,
 }
 
-/// An owner that was not told the log's end asks again after so many polls: the other shards of its thread wait meanwhile.
-const POLLS_AFTER_A_FAULT: u64 = 5;
+/// An owner that was twice not told the log's end asks again after so many polls: the other shards of its thread wait meanwhile.
+const POLLS_AFTER_FAULTS: u64 = 5;
 
 impl Timing {
     /// SQLite: one process a file, so nobody to wait for; an append that fails is tried again by the writer.
@@ -94,7 +94,8 @@ impl Timing {
 }
 
 const FOR_EVER: u64 = u64::MAX / 4;
-const _: () = assert!(Timing::KAFKA.owner_poll_ms < Timing::KAFKA.shown_ms);
+// One look in vain hides nothing.
+const _: () = assert!(2 * Timing::KAFKA.owner_poll_ms + 1_000 < Timing::KAFKA.shown_ms);
 
 /// What a batch says of itself; the rest of its header comes from the fold.
 #[derive(Clone, Copy, Debug, Default)]
@@ -145,6 +146,7 @@ pub struct Owner {
     progress_at_ms: u64,
     /// When an owner looked at the log's end, or may do so again.
     looked_at_ms: u64,
+    looked_in_vain: bool,
     /// The log had no claim above ours then.
     confirmed_at_ms: u64,
     /// Of the last claim by which this node owned the shard.
@@ -183,6 +185,7 @@ impl Owner {
             read_at_ms: 0,
             progress_at_ms: 0,
             looked_at_ms: 0,
+            looked_in_vain: false,
             confirmed_at_ms: 0,
             owned_term: 0,
             from_other: false,
@@ -284,13 +287,15 @@ impl Owner {
         domain: &mut dyn Domain,
         now_ms: u64,
     ) -> Result<(), JournalError> {
-        // Noted first, as for a log that cannot be read.
-        self.looked_at_ms = now_ms + (POLLS_AFTER_A_FAULT - 1) * self.timing.owner_poll_ms;
+        // Noted first, as for a log that cannot be read. Once is no reason to hide anything.
+        let polls = if self.looked_in_vain { POLLS_AFTER_FAULTS } else { 1 };
+        self.looked_at_ms = now_ms + (polls - 1) * self.timing.owner_poll_ms;
+        self.looked_in_vain = true;
         let Some(end) = journal.end(self.shard) else { return Ok(()) };
         if end != self.fold.pos || now_ms >= self.read_at_ms + self.timing.owner_read_ms {
             self.follow(journal, domain, None, now_ms)?;
         }
-        self.looked_at_ms = now_ms;
+        (self.looked_at_ms, self.looked_in_vain) = (now_ms, false);
         if self.fold.claim_id == self.claim_id {
             self.confirmed_at_ms = now_ms;
         } else {
@@ -317,7 +322,9 @@ impl Owner {
         }
         let busy = self.superseded && now_ms < self.progress_at_ms + self.timing.idle_ms;
         if busy || now_ms < self.not_before_ms {
-            self.not_before_ms = self.not_before_ms.max(now_ms + 1);
+            // Who is at work is looked at with every poll, and no sooner.
+            let earliest = if busy { self.progress_at_ms + self.timing.idle_ms } else { now_ms + 1 };
+            self.not_before_ms = self.not_before_ms.max(earliest);
             return Ok(());
         }
         self.send_claim(journal, now_ms)
@@ -479,6 +486,7 @@ impl Owner {
         self.superseded = false;
         self.unexplained = 0;
         (self.confirmed_at_ms, self.owned_term) = (self.sent_at_ms, self.fold.term);
+        (self.looked_at_ms, self.looked_in_vain) = (0, false);
         #[cfg(test)]
         {
             self.from_other &= !self.plant.shows_at_once;
@@ -651,14 +659,15 @@ impl Owner {
             }
         };
         let end = match through {
-            Some(offset) => journal.read_through(self.shard, from, offset, &mut visit)?,
-            None => journal.read(self.shard, from, &mut visit)?,
+            Some(offset) => journal.read_through(self.shard, from, offset, &mut visit),
+            None => journal.read(self.shard, from, &mut visit),
         };
+        // What was visited before a fault was judged, and is not visited again.
         self.from_other |= foreign_claim;
         if progress {
             self.progress_at_ms = now_ms;
         }
-        Ok(self.fold.session_end(end)?)
+        Ok(self.fold.session_end(end?)?)
     }
 
     /// Rule 14: destroy the writer, drop everything, read again, and claim at once.

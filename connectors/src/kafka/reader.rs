@@ -16,9 +16,9 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use std::ffi::{CStr, CString};
 use std::time::{Duration, Instant};
 
-/// How long one poll waits; only how often the stall limit is looked at.
-/// The other shards of a thread wait as long.
+/// For an end that is asked for once: the other shards of a thread wait as long.
 const END_WITHIN: Duration = Duration::from_millis(500);
+/// How long one poll waits; only how often the stall limit is looked at.
 const POLL: Duration = Duration::from_millis(250);
 /// An answer's end is known a moment before its records are: this long after it, they are there or never come.
 const HOLE_SURE: Duration = Duration::from_secs(2);
