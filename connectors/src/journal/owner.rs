@@ -292,15 +292,16 @@ impl Owner {
         self.looked_at_ms = now_ms + (polls - 1) * self.timing.owner_poll_ms;
         self.looked_in_vain = true;
         let Some(end) = journal.end(self.shard) else { return Ok(()) };
-        if end != self.fold.pos || now_ms >= self.read_at_ms + self.timing.owner_read_ms {
-            self.follow(journal, domain, None, now_ms)?;
-        }
-        (self.looked_at_ms, self.looked_in_vain) = (now_ms, false);
-        if self.fold.claim_id == self.claim_id {
-            self.confirmed_at_ms = now_ms;
-        } else {
+        let is_read = end != self.fold.pos || now_ms >= self.read_at_ms + self.timing.owner_read_ms;
+        let followed = if is_read { self.follow(journal, domain, None, now_ms) } else { Ok(()) };
+        if self.fold.claim_id != self.claim_id {
+            // Whatever lies behind the other's claim.
             self.step_down(journal, domain, now_ms);
+            return followed;
         }
+        followed?;
+        (self.looked_at_ms, self.looked_in_vain) = (now_ms, false);
+        self.confirmed_at_ms = now_ms;
         Ok(())
     }
 
