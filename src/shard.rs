@@ -133,6 +133,7 @@ impl Shard {
         self.blocked = false;
         let now_ms = self.monotonic_ms();
         let result = self.owner.on_ack(journal, &mut self.room, acked, now_ms);
+        // Before `take_events`: a scrape must not see a new owner with the old times.
         self.metrics.show(self.owner.shown());
         self.metrics.journal_in_flight.set(u64::from(self.room.in_flight.is_some()));
         self.take_events()?;
@@ -215,8 +216,6 @@ impl Shard {
             self.generation = source.read_from(fold.next_input);
         }
         self.room.publish(Publication::Owned { shard: fold.shard, fold: Box::new(fold) });
-        // Before it counts as owned: a scrape must not see the new owner with the old times.
-        self.metrics.show(self.owner.shown());
         self.room.standing.set_superseded(false);
         self.room.standing.set_owned(true);
         self.metrics.owned_since_ms.set(self.wall.now_ms());

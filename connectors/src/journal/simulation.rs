@@ -102,6 +102,8 @@ struct World {
     decisions: Vec<(u64, Hash)>,
     seen_seq: u64,
     damaged: bool,
+    /// A consumer has seen two decisions at one position (rule 17).
+    alarmed: bool,
     broken: Option<&'static str>,
 }
 
@@ -219,6 +221,7 @@ impl World {
         if seq > self.seen_seq + 1 {
             self.broken("a consumer sees a gap");
         }
+        self.alarmed |= self.decisions.iter().any(|(known, other)| *known == seq && *other != hash);
         self.seen_seq = self.seen_seq.max(seq);
         self.decisions.push((seq, hash));
     }
@@ -527,6 +530,7 @@ struct Outcome {
     broken: Option<&'static str>,
     halts: Vec<Halt>,
     damaged: bool,
+    alarmed: bool,
     /// Rounds in which a node showed figures, and all.
     shown_rounds: u64,
     rounds: u64,
@@ -561,6 +565,7 @@ fn simulate_with(seed: u64, plant: Plant, damage: Damage, stale_rounds: u64) -> 
         decisions: Vec::new(),
         seen_seq: 0,
         damaged: false,
+        alarmed: false,
         broken: None,
     };
     let world = Arc::new(Mutex::new(world));
@@ -599,6 +604,7 @@ fn simulate_with(seed: u64, plant: Plant, damage: Damage, stale_rounds: u64) -> 
         broken: world.broken,
         halts,
         damaged: world.damaged,
+        alarmed: world.alarmed,
         shown_rounds,
         rounds,
     }
@@ -740,8 +746,8 @@ fn a_hole_in_the_log_halts_every_reader() {
 
 #[test]
 fn a_log_that_lost_published_batches_halts_its_owner() {
-    let (mut halted, mut missed) = (0, 0);
-    for seed in 0..1_000 {
+    let mut halted = 0;
+    for seed in seeds(300) {
         let outcome = simulate(seed, Plant::default(), Damage::Truncated);
         let said = outcome.halts.iter().any(|halt| {
             matches!(
@@ -753,8 +759,9 @@ fn a_log_that_lost_published_batches_halts_its_owner() {
             )
         });
         halted += u32::from(said);
-        missed += u32::from(outcome.broken == Some("published and not accepted") && !said);
+        // Who read nothing of it again publishes other decisions at the same positions, and its consumers say so.
+        let published_and_gone = outcome.broken == Some("published and not accepted");
+        assert!(!published_and_gone || said || outcome.alarmed, "SEED={seed}: {:?}", outcome.halts);
     }
-    // It is noticed where something of it is read again; a log that was written on to the same end may not be, for a while.
-    assert!(halted > 100 && missed * 50 <= halted, "{halted} halted, {missed} went on");
+    assert!(halted > 0);
 }
